@@ -1,0 +1,1 @@
+"""One prediction inside a Python process, as fast as the hardware allows."""

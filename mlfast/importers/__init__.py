@@ -1,0 +1,1 @@
+"""Fitted estimators and model files to `spec.Model`, one module a family."""
