@@ -25,7 +25,12 @@ ISA_FLAGS = {"baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     avx2 = ["-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mpopcnt", "-mlzcnt"]
     subsets = ("f", "bw", "dq", "vl", "vbmi", "vbmi2", "vnni", "bitalg")
-    avx512 = [*avx2, *(f"-mavx512{name}" for name in subsets), "-mgfni", "-mprefer-vector-width=512"]
+    avx512 = [
+        *avx2,
+        *(f"-mavx512{name}" for name in subsets),
+        "-mgfni",
+        "-mprefer-vector-width=512",
+    ]
     ISA_FLAGS |= {"avx2": avx2, "avx512": avx512}
 
 if os.environ.get("MLFAST_DEBUG"):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from mlfast.spec._base import Spec
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Linear(Spec):
     """``coef @ x + intercept`` in float64.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from mlfast.errors import SpecError
@@ -15,8 +13,7 @@ from mlfast.spec.trees import TreeEnsemble
 from mlfast.spec.vocabulary import Vocabulary
 
 
-@dataclasses.dataclass(frozen=True)
-class Field:
+class Field(Spec):
     """A field of the record, in the original's column order.
 
     `name` is a str; where the original was fitted without names, `x0`, `x1`, ...
@@ -25,8 +22,7 @@ class Field:
     name: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Input:
+class Input(Spec):
     """One way of reading field number `field`: as a number, or as a code.
 
     `vocabulary` is an index into `Model.vocabularies`, -1 for a number. A field
@@ -37,7 +33,6 @@ class Input:
     vocabulary: int = -1
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Model(Spec):
     """What importers make, files hold and the compiler reads.
 

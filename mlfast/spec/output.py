@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from mlfast.errors import SpecError
 from mlfast.spec._base import Spec
 
@@ -40,7 +38,6 @@ RULES: dict[str, str] = {
 Label = str | int | float | bool
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Output(Spec):
     """``decision = decision_link(raw)``, ``values = link(decision)``, then a label by `rule`.
 

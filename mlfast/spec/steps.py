@@ -10,7 +10,7 @@ A step reads the columns `inputs`, all defined before it, and defines
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
 
 import numpy as np
 
@@ -21,7 +21,6 @@ NORMS = ("l1", "l2", "max")
 CHECKS = ("finite", "no_infinity", "float32", "float32_no_nan")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Step(Spec):
     """Base class: `inputs`, int32 (n_inputs,), column numbers."""
 
@@ -48,7 +47,6 @@ class Step(Spec):
             self._array(name, np.float64, (self.n_inputs,))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class ShiftDivide(Step):
     """``(x - shift) / scale``: StandardScaler, RobustScaler, MaxAbsScaler."""
 
@@ -60,7 +58,6 @@ class ShiftDivide(Step):
         self._columns("shift", "scale")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class MultiplyAdd(Step):
     """``x * factor + offset``, two roundings, then clipped to [low, high]: MinMaxScaler.
 
@@ -77,7 +74,6 @@ class MultiplyAdd(Step):
         self._columns("factor", "offset", "low", "high")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Ufunc(Step):
     """A NumPy function of one value, by name (see `UFUNCS`)."""
 
@@ -88,7 +84,6 @@ class Ufunc(Step):
         self._require(self.name in UFUNCS, "name", f"one of {UFUNCS}")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Impute(Step):
     """A missing number becomes `fill`.
 
@@ -104,7 +99,6 @@ class Impute(Step):
         self._columns("missing", "fill")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Indicator(Step):
     """1.0 where the number is missing (see `Impute`), else 0.0."""
 
@@ -115,7 +109,6 @@ class Indicator(Step):
         self._columns("missing")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Missing(Step):
     """A number equal to `value` becomes NaN: XGBoost's ``missing=``."""
 
@@ -126,7 +119,6 @@ class Missing(Step):
         self._columns("value")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Constant(Step):
     """`value`, whatever the inputs are (they only give the number of columns)."""
 
@@ -137,12 +129,10 @@ class Constant(Step):
         self._columns("value")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Round(Step):
     """Rounds to float32: a transformer whose output dtype is float32."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Quantile(Step):
     """QuantileTransformer: mean of a forward and a backward interpolation.
 
@@ -170,7 +160,6 @@ class Quantile(Step):
         self._require(isinstance(self.normal, bool), "normal", "a bool")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Digitize(Step):
     """KBinsDiscretizer: how many of the column's inner `edges` are ``<= x``.
 
@@ -188,11 +177,10 @@ class Digitize(Step):
         o = self._array("offsets", np.int32, (self.n_inputs + 1,))
         self._require(o[0] == 0 and not np.any(np.diff(o) < 0), "offsets", "rising offsets from 0")
         edges = self._array("edges", np.float64, (int(o[-1]),))
-        for a, b in zip(o[:-1], o[1:], strict=True):
+        for a, b in itertools.pairwise(o):
             self._require(not np.any(np.diff(edges[a:b]) < 0), "edges", "sorted edges")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Normalize(Step):
     """Normalizer: all inputs together, divided by their norm (1 where it is 0)."""
 
@@ -203,7 +191,6 @@ class Normalize(Step):
         self._require(self.norm in NORMS, "norm", f"one of {NORMS}")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Check(Step):
     """Passes the numbers on, or refuses the record as the original does.
 
@@ -226,7 +213,6 @@ class Check(Step):
         self._require(isinstance(self.step, str), "step", "a str")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Lookup(Step):
     """One number column to codes of a vocabulary of numbers."""
 
@@ -239,7 +225,6 @@ class Lookup(Step):
         self._require(isinstance(self.vocabulary, int), "vocabulary", "an index")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class _CodeStep(Step):
     """One code column, with a table entry for every code of its vocabulary.
 
@@ -268,7 +253,6 @@ class _CodeStep(Step):
         return len(self.raises)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Recode(_CodeStep):
     """Code to code of the same vocabulary: an imputer on categories."""
 
@@ -281,7 +265,6 @@ class Recode(_CodeStep):
         self._require(bool(np.all((codes >= 0) & (codes < self.n_codes))), "codes", "known codes")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Table(_CodeStep):
     """Code to number: OrdinalEncoder, indicators of missing categories."""
 
@@ -292,7 +275,6 @@ class Table(_CodeStep):
         self._array("values", np.float64, (self.n_codes,))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class OneHot(_CodeStep):
     """Code to `width` numbers: 1.0 at ``positions[code]``, 0.0 elsewhere; none at -1."""
 

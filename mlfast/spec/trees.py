@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from mlfast.spec._base import Spec
@@ -13,7 +11,6 @@ CATEGORY_RULES = ("lightgbm", "xgboost", "treelite")
 DTYPES = ("float32", "float64")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class TreeEnsemble(Spec):
     """A sum of decision trees over `n_features` numbers.
 
@@ -121,7 +118,9 @@ class TreeEnsemble(Spec):
         self._array("right", np.int32, (n,))
         self._array("default_left", np.uint8, (n,))
         self._require(
-            bool(np.all((feature >= -1) & (feature < self.n_features))), "feature", "-1 or a feature"
+            bool(np.all((feature >= -1) & (feature < self.n_features))),
+            "feature",
+            "-1 or a feature",
         )
         self._require(bool(np.all(self.comparison <= MEMBER)), "comparison", "0, 1 or 2")
         self._require(bool(np.all(self.default_left <= 1)), "default_left", "0 or 1")
@@ -186,4 +185,6 @@ class TreeEnsemble(Spec):
         within = np.ones(len(categories), dtype=bool)
         within[offsets[:-1][counts > 0]] = False
         rising = np.diff(categories, prepend=-1) > 0
-        self._require(bool(np.all(rising[within])), "categories", "sorted and distinct in each node")
+        self._require(
+            bool(np.all(rising[within])), "categories", "sorted and distinct in each node"
+        )

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from mlfast.errors import SpecError
 from mlfast.spec._base import Spec
 
 Key = str | int | float
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class Vocabulary(Spec):
     """Keys and their codes: key `i` has code `i`; three more codes follow.
 
