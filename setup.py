@@ -14,9 +14,11 @@ from setuptools.command.build_ext import build_ext
 
 NATIVE = Path("mlfast/native")
 
-# Compiled once for every instruction set; all other files of native/ once.
-KERNELS = sorted(str(path) for path in NATIVE.glob("*_kernel.c"))
-COMMON = sorted(str(path) for path in NATIVE.glob("*.c") if str(path) not in KERNELS)
+# Which module holds which files of native/. The pool is in one module alone: it is the
+# process's only one. *_kernel.c is compiled once for every instruction set.
+POOL = ["gate.c", "pool.c", "strategies.c"]
+NETWORKS = ["isa.c", *(path.name for path in NATIVE.glob("nn*.c"))]
+CORE = {path.name for path in NATIVE.glob("*.c")} - {*POOL, *NETWORKS} | {"isa.c"}
 
 # No flag here can change a result: no fast-math, no contraction, no -march=native.
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
@@ -48,28 +50,39 @@ class BuildVariants(build_ext):
     """Compiles the kernels once per instruction set and links them all in."""
 
     def build_extension(self, ext):
+        kernels = [source for source in ext.sources if source.endswith("_kernel.c")]
+        ext.sources = [source for source in ext.sources if source not in kernels]
         for isa, flags in ISA_FLAGS.items():
             ext.extra_objects += self.compiler.compile(
-                KERNELS,
+                kernels,
                 output_dir=str(Path(self.build_temp, isa)),
                 macros=[("MLF_ISA", isa)],
                 include_dirs=[str(NATIVE)],
                 extra_postargs=[*FLAGS, *flags],
-                depends=[str(path) for path in NATIVE.glob("*.h")],
+                depends=ext.depends,
             )
         super().build_extension(ext)
 
 
-core = Extension(
-    "mlfast._core",
-    ["mlfast/_core.pyx", *COMMON],
-    include_dirs=[str(NATIVE)],
-    depends=[str(path) for path in NATIVE.glob("*.h")],
-    extra_compile_args=[*FLAGS, "-Wno-unused-function"],
-    extra_link_args=LINK,
-)
+def extension(module, sources, include_dirs=()):
+    """A Cython module and the files of native/ that it holds."""
+    pyx = module.replace(".", "/") + ".pyx"
+    return Extension(
+        module,
+        [pyx, *sorted(str(NATIVE / source) for source in sources)],
+        include_dirs=[str(NATIVE), *include_dirs],
+        depends=sorted(str(path) for path in NATIVE.glob("*.h")),
+        extra_compile_args=[*FLAGS, "-Wno-unused-function"],
+        extra_link_args=LINK,
+    )
+
+
+MODULES = [
+    extension("mlfast._core", CORE),
+    extension("mlfast._pool", POOL),
+]
 
 setup(
-    ext_modules=cythonize(core, compiler_directives={"language_level": 3}),
+    ext_modules=cythonize(MODULES, compiler_directives={"language_level": 3}),
     cmdclass={"build_ext": BuildVariants},
 )
