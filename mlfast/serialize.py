@@ -185,9 +185,10 @@ def _encode(value: Any, where: str, tensors: dict[str, np.ndarray]) -> Any:
     if isinstance(value, np.ndarray):
         tensors[where] = np.ascontiguousarray(value)
         return {"tensor": where}
-    if isinstance(value, spec.Spec) and type(value).__name__ in _classes():
-        encoded: dict[str, Any] = {"class": type(value).__name__}
-        for name in _hints(type(value)):
+    cls: Any = type(value)
+    if cls in _classes().values():
+        encoded = {"class": cls.__name__}
+        for name in _hints(cls):
             place = f"{where}.{name}" if where else name
             encoded[name] = _encode(getattr(value, name), place, tensors)
         return encoded
