@@ -1,1 +1,184 @@
 """Fitted estimators and model files to `spec.Model`, one module a family."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from mlfast import spec
+from mlfast.errors import UnsupportedError
+from mlfast.importers import model_files, sklearn_pipeline
+from mlfast.importers._builder import Builder
+from mlfast.importers._columns import Frame
+from mlfast.importers._head import FeatureCategories, Head
+from mlfast.importers._keys import NAN, NONE, Mapping, Token, token
+
+#: Modules with `handles(estimator)` and `import_head(estimator, path)`, asked in this order.
+HEADS = ("sklearn_linear",)
+
+
+def import_model(estimator: Any) -> spec.Model:
+    """Turn a fitted estimator, or the path of a model file, into a `spec.Model`.
+
+    Parameters
+    ----------
+    estimator : object, str or os.PathLike
+        A fitted scikit-learn pipeline, transformer or model, an XGBoost,
+        LightGBM or treelite model, or a file of one of the last three.
+
+    Raises
+    ------
+    UnsupportedError
+        Naming the step that has no native counterpart, by its path.
+    NotFittedError
+    ModelFileError
+    """
+    if isinstance(estimator, (str, os.PathLike)):
+        estimator = model_files.load(Path(estimator))
+    if isinstance(estimator, type):
+        raise UnsupportedError(
+            f"expected a fitted estimator, got the class {estimator.__qualname__} itself"
+        )
+    path = "pipeline" if _is_pipeline(estimator) else type(estimator).__name__.lower()
+    transformers, model, model_path = _split(estimator, path)
+    head = None if model is None else _import_head(model, model_path)
+    names, named = _field_names(estimator, transformers, head)
+    b = Builder(names, named)
+    frame = Frame(b.fields(), list(names))
+    for step, step_path in transformers:
+        frame = sklearn_pipeline.transform(b, step, frame, step_path)
+    frame = Frame(frame.columns, _output_names(estimator, model, frame, names), frame.sparse)
+    if head is None:
+        return b.finish(frame.columns, frame.names)
+    frame = _before_head(b, head, frame, model, model_path)
+    return b.finish(frame.columns, frame.names, head.model, head.output)
+
+
+def _split(estimator: Any, path: str) -> tuple[list[tuple[Any, str]], Any, str]:
+    """The transformers, and the model at the end (None: there is none), with their paths."""
+    if _is_pipeline(estimator):
+        steps: list[tuple[Any, str]] = []
+        for name, step in estimator.steps[:-1]:
+            steps.append((step, f"{path}.{name}"))
+        name, last = estimator.steps[-1]
+        inner, model, model_path = _split(last, f"{path}.{name}")
+        return steps + inner, model, model_path
+    transforms = estimator is None or isinstance(estimator, str) or hasattr(estimator, "transform")
+    if transforms and _head_module(estimator) is None:
+        return [(estimator, path)], None, path
+    return [], estimator, path
+
+
+def _is_pipeline(estimator: Any) -> bool:
+    cls = type(estimator)
+    return cls.__name__ == "Pipeline" and cls.__module__.startswith("sklearn.")
+
+
+def _head_module(estimator: Any) -> ModuleType | None:
+    for name in HEADS:
+        module = importlib.import_module(f"mlfast.importers.{name}")
+        if module.handles(estimator):
+            return module
+    return None
+
+
+def _import_head(model: Any, path: str) -> Head:
+    module = _head_module(model)
+    if module is None:
+        raise sklearn_pipeline.unsupported(model, path)
+    if type(model).__module__.startswith("sklearn."):
+        sklearn_pipeline.check_fitted(model, path)
+    head: Head = module.import_head(model, path)
+    return head
+
+
+def _field_names(
+    estimator: Any, transformers: list[tuple[Any, str]], head: Head | None
+) -> tuple[tuple[str, ...], bool]:
+    """The fields' names, and whether the original knows them."""
+    n_fields = None
+    for part in [estimator, *(step for step, _ in transformers)]:
+        names = _attribute(part, "feature_names_in_")
+        if names is not None:
+            return tuple(str(name) for name in names), True
+        if n_fields is None:
+            n_fields = _attribute(part, "n_features_in_")
+    if n_fields is None and head is not None and not transformers:
+        n_fields = head.model.n_features
+    if head is not None and not transformers and head.feature_names is not None:
+        return head.feature_names, True
+    if n_fields is None:
+        for step, path in transformers:
+            if not isinstance(step, str) and step is not None:
+                sklearn_pipeline.check_fitted(step, path)
+        raise UnsupportedError("the estimator does not know how many features it was fitted on")
+    return tuple(f"x{i}" for i in range(int(n_fields))), False
+
+
+def _attribute(estimator: Any, name: str) -> Any:
+    """An attribute that some estimators compute, and fail to."""
+    try:
+        return getattr(estimator, name, None)
+    except Exception:
+        return None
+
+
+def _output_names(estimator: Any, model: Any, frame: Frame, names: tuple[str, ...]) -> list[str]:
+    """Names of the encoded vector: the original's where it can give them."""
+    before = estimator
+    if model is not None:
+        if not _is_pipeline(estimator) or estimator.steps[-1][1] is not model:
+            return frame.names
+        before = estimator[:-1]
+    try:
+        given = before.get_feature_names_out(np.asarray(names, dtype=object))
+    except Exception:
+        return frame.names
+    given = [str(name) for name in given]
+    return given if len(given) == len(frame.columns) else frame.names
+
+
+def _before_head(b: Builder, head: Head, frame: Frame, model: Any, path: str) -> Frame:
+    """What the model does with its inputs before it looks at them."""
+    if head.model.n_features != len(frame.columns):
+        raise UnsupportedError(
+            f"{path}: the model expects {head.model.n_features} features and the steps before "
+            f"it give {len(frame.columns)}"
+        )
+    categories = {
+        i: _category(b, frame, i, feature, path) for i, feature in head.categories.items()
+    }
+    plain = [i for i in range(len(frame.columns)) if i not in categories]
+    numbers = b.as_numbers(frame.columns[i] for i in plain)
+    if head.check is not None:
+        numbers = b.check(numbers, head.check, path)
+    missing = [head.missing] if not math.isnan(head.missing) else []
+    if frame.sparse and _is_xgboost(model):
+        missing.append(0.0)  # absent entries of a sparse matrix are missing to XGBoost
+    for value in missing:
+        numbers = b.step(spec.Missing, numbers, value=np.full(len(numbers), value))
+    for i, number in zip(plain, numbers, strict=True):
+        categories[i] = number
+    return frame.with_columns(categories[i] for i in range(len(frame.columns)))
+
+
+def _category(b: Builder, frame: Frame, i: int, feature: FeatureCategories, path: str) -> Any:
+    """A feature that the model reads as a category, as the number that the model takes for it."""
+    known: dict[Token, tuple[float, int]] = {
+        token(key, path): (value, 0)
+        for key, value in zip(feature.keys, feature.values, strict=True)
+    }
+    code = b.as_code(frame.columns[i], known)
+    known |= {NONE: (feature.missing, 0), NAN: (feature.missing, 0)}
+    unknown = (math.nan, 1) if feature.unknown is None else (feature.unknown, 0)
+    return b.table(code, Mapping(known, unknown), path)
+
+
+def _is_xgboost(model: Any) -> bool:
+    return any(cls.__module__.startswith("xgboost.") for cls in type(model).__mro__)
