@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 from mlfast import spec
 
@@ -40,11 +41,14 @@ class Head:
     check : str or None
         A `spec.Check` kind that the original demands of the model's inputs.
     missing : float
-        A value that the model takes for missing besides NaN (NaN: none).
+        A value that the model takes for missing besides NaN (NaN: none),
+        compared after rounding to the model's `input_dtype`.
     categories : dict of int to FeatureCategories
         Features read as categories.
     feature_names : tuple of str or None
         The names that the model itself knows.
+    preprocessor : object or None
+        A fitted ColumnTransformer that the original runs its inputs through first.
     """
 
     model: spec.TreeEnsemble | spec.Linear
@@ -53,3 +57,4 @@ class Head:
     missing: float = math.nan
     categories: dict[int, FeatureCategories] = dataclasses.field(default_factory=dict)
     feature_names: tuple[str, ...] | None = None
+    preprocessor: Any = None
