@@ -16,9 +16,11 @@
 #if defined(__x86_64__) || defined(_M_X64)
 #define MLF_X86 1
 #define MLF_FOR_EACH_ISA(X) X(baseline) X(avx2) X(avx512)
+#define MLF_ISA_TABLE(f) { f##_baseline, f##_avx2, f##_avx512 }   /* by mlf_isa */
 #else
 #define MLF_X86 0
 #define MLF_FOR_EACH_ISA(X) X(baseline)
+#define MLF_ISA_TABLE(f) { f##_baseline }
 #endif
 
 #define MLF_ENUM_(name) MLF_ISA_##name,

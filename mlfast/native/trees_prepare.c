@@ -1,0 +1,90 @@
+#include "trees_prepare.h"
+
+/* Dense tables of codes up to here; larger category numbers are searched. */
+#define MOST_CODES 65536
+
+static void *array(mlf_memory *memory, size_t count, size_t size)
+{
+    return memory->alloc(memory, (count + (count == 0)) * size);
+}
+
+static void store(void *array, int64_t i, int64_t value, int float32)
+{
+    if (float32)
+        ((int32_t *)array)[i] = value > INT32_MAX ? INT32_MAX : (int32_t)value;
+    else
+        ((int64_t *)array)[i] = value;
+}
+
+static int make_cuts(mlf_prepared_column *out, const mlf_column *column, int float32,
+                     mlf_memory *memory)
+{
+    int32_t blocks = column->n / 16 + 1;       /* at least one padded cut: no block is full at the end */
+    int32_t padded = (blocks + 15) / 16 * 16;
+    size_t size = float32 ? sizeof(int32_t) : sizeof(int64_t);
+    void *cuts = array(memory, (size_t)blocks * 16, size);
+    void *pivots = array(memory, (size_t)padded, size);
+    if (cuts == NULL || pivots == NULL)
+        return -1;
+    for (int32_t i = 0; i < blocks * 16; i++)
+        store(cuts, i, i < column->n ? column->cuts[i] : INT64_MAX, float32);
+    for (int32_t i = 0; i < padded; i++)
+        store(pivots, i, 16 * i + 15 < column->n ? column->cuts[16 * i + 15] : INT64_MAX, float32);
+    out->n_pivots = blocks;
+    out->cuts = cuts;
+    out->pivots = pivots;
+    return 0;
+}
+
+static int make_codes(mlf_prepared_column *out, const mlf_column *column, mlf_memory *memory)
+{
+    int32_t n = column->n;
+    int32_t *categories = array(memory, (size_t)n, sizeof(int32_t));
+    if (categories == NULL)
+        return -1;
+    if (n > 0)
+        memcpy(categories, column->categories, (size_t)n * sizeof(int32_t));
+    out->categories = categories;
+    if (n > 0 && categories[n - 1] >= MOST_CODES)
+        return 0;
+    out->n_codes = n > 0 ? categories[n - 1] + 1 : 0;
+    int32_t *codes = array(memory, (size_t)out->n_codes, sizeof(int32_t));
+    if (codes == NULL)
+        return -1;
+    for (int32_t c = 0; c < out->n_codes; c++)
+        codes[c] = n;
+    for (int32_t i = 0; i < n; i++)
+        codes[categories[i]] = i;
+    out->codes = codes;
+    return 0;
+}
+
+const mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *memory)
+{
+    const mlf_ensemble *e = forest->ensemble;
+    size_t n = (size_t)forest->n_columns;
+    mlf_prepare *p = array(memory, 1, sizeof *p);
+    mlf_prepared_column *columns = array(memory, n, sizeof *columns);
+    int32_t *feature = array(memory, n, sizeof *feature);
+    uint8_t *zero_missing = array(memory, n, 1);
+    if (p == NULL || columns == NULL || feature == NULL || zero_missing == NULL)
+        return NULL;
+    *p = (mlf_prepare){
+        .n_features = e->n_features, .n_columns = forest->n_columns,
+        .n_numeric = forest->n_numeric, .float32 = e->input_float32, .ranks = ranks,
+        .identity = forest->n_numeric == forest->n_columns,
+        .category_rule = e->category_rule, .zero_missing = zero_missing,
+        .feature = feature, .columns = columns };
+    for (size_t c = 0; c < n; c++) {
+        const mlf_column *column = &forest->columns[c];
+        feature[c] = column->feature;
+        zero_missing[c] = e->zero_as_missing[column->feature];
+        p->any_zero |= zero_missing[c];
+        p->identity &= (size_t)column->feature == c;
+        columns[c] = (mlf_prepared_column){ .feature = column->feature, .n = column->n };
+        if (column->member ? make_codes(&columns[c], column, memory)
+                           : ranks && make_cuts(&columns[c], column, e->input_float32, memory))
+            return NULL;
+    }
+    return p;
+}

@@ -1,0 +1,46 @@
+/* Layout "walk": explicit nodes, any depth, size and split.
+ *
+ * Siblings stand beside each other and a node says how far away its left child is; a leaf is 0
+ * away from itself and never goes right, so walking on from it does nothing. Children that
+ * are likely to be visited share their parent's cache line (trees_order.h).
+ */
+#ifndef MLF_TREES_WALK_H
+#define MLF_TREES_WALK_H
+
+#include "trees_layout.h"
+
+#define MLF_WALK_CHAINS 8
+
+/* Compact: 8 bytes, the entry in the high 12 bits of `link`, the distance in the low 20. */
+typedef struct mlf_walk_node {
+    int32_t key;               /* right when v[entry] >= key; at a leaf its row of values;
+                                * at a categorical split the first word of its set       */
+    uint32_t link;
+} mlf_walk_node;
+
+#define MLF_WALK_ENTRY_SHIFT 20
+#define MLF_WALK_DISTANCE ((UINT32_C(1) << MLF_WALK_ENTRY_SHIFT) - 1)
+
+typedef struct mlf_walk_wide_node {
+    int32_t key;
+    uint32_t entry, distance, padding;
+} mlf_walk_wide_node;
+
+typedef struct mlf_walk {
+    mlf_layout_data common;
+    const mlf_prepare *prepare;
+    mlf_sum sum;
+    int32_t n_trees;
+    int32_t wide;              /* nodes are mlf_walk_wide_node                           */
+    int32_t members;           /* there are categorical splits                           */
+    const void *nodes;
+    const uint32_t *roots;     /* (n_trees rounded up to MLF_WALK_CHAINS,)               */
+    const int32_t *heights;    /* (n_trees rounded up to MLF_WALK_CHAINS,)               */
+    const uint32_t *sets;
+} mlf_walk;
+
+#define MLF_DECLARE_(isa) MLF_DECLARE_HEAD(mlf_walk, isa)
+MLF_FOR_EACH_ISA(MLF_DECLARE_)
+#undef MLF_DECLARE_
+
+#endif

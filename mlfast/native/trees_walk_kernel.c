@@ -1,0 +1,122 @@
+/* Walk over explicit nodes (trees_walk.h).
+ *
+ *   i <- i + distance_i + right_i,   right_i = v[entry_i] >= key_i, or the bit of v[entry_i] in a set
+ *
+ * MLF_WALK_CHAINS trees of a row, or rows of a tree, are in flight; leaves stand still, so the
+ * chains need no test but one every second level: does any still move?
+ */
+#include "trees_walk.h"
+
+#define CHAINS MLF_WALK_CHAINS
+
+typedef struct node { int32_t key; uint32_t entry, distance; } node;
+
+static inline __attribute__((always_inline)) node load(const void *nodes, uint32_t i, int wide)
+{
+    if (wide) {
+        const mlf_walk_wide_node *n = (const mlf_walk_wide_node *)nodes + i;
+        return (node){ n->key, n->entry, n->distance };
+    }
+    mlf_walk_node n = ((const mlf_walk_node *)nodes)[i];
+    return (node){ n.key, n.link >> MLF_WALK_ENTRY_SHIFT, n.link & MLF_WALK_DISTANCE };
+}
+
+static inline __attribute__((always_inline)) uint32_t
+step(const mlf_walk *walk, const int32_t *v, uint32_t i, int wide, int members)
+{
+    node n = load(walk->nodes, i, wide);
+    int32_t value = v[n.entry];
+    uint32_t right = value >= n.key;
+    if (members) {                 /* both ways are worked out: no branch to mispredict */
+        uint32_t first = (uint32_t)walk->prepare->n_numeric;
+        uint32_t count = (uint32_t)walk->prepare->n_columns - first;
+        uint32_t member = n.entry - first < count;
+        uint32_t word = member ? (uint32_t)n.key + (uint32_t)value / 32 : 0;
+        uint32_t bit = walk->sets[word] >> ((uint32_t)value & 31) & 1;
+        right = member ? bit : right;
+    }
+    return i + n.distance + right;
+}
+
+/* Walks i[0 .. CHAINS) to their leaves; at most `height` levels. */
+static inline __attribute__((always_inline)) void
+descend(const mlf_walk *walk, const int32_t *const *v, int32_t height, uint32_t *i, int wide,
+        int members)
+{
+    for (int32_t level = 0; level < height; level += 2) {
+        uint32_t moved = 0;
+#pragma GCC unroll 8
+        for (int j = 0; j < CHAINS; j++)
+            i[j] = step(walk, v[j], i[j], wide, members);
+#pragma GCC unroll 8
+        for (int j = 0; j < CHAINS; j++) {
+            uint32_t next = step(walk, v[j], i[j], wide, members);
+            moved |= next ^ i[j];
+            i[j] = next;
+        }
+        if (moved == 0)
+            break;
+    }
+}
+
+static void descend_any(const mlf_walk *walk, const int32_t *const *v, int32_t height,
+                        uint32_t *i)
+{
+    if (walk->wide)
+        descend(walk, v, height, i, 1, 1);
+    else if (walk->members)
+        descend(walk, v, height, i, 0, 1);
+    else
+        descend(walk, v, height, i, 0, 0);
+}
+
+void MLF_FN(mlf_walk_one)(const void *data, const double *x, double *raw, void *scratch)
+{
+    const mlf_walk *walk = data;
+    int32_t *row = scratch, *leaf = row + mlf_row_words(walk->prepare);
+    const int32_t *v[CHAINS];
+    MLF_FN(mlf_prepare_words)(walk->prepare, x, 1, row);
+    for (int j = 0; j < CHAINS; j++)
+        v[j] = row;
+    for (int32_t t = 0; t < walk->n_trees; t += CHAINS) {
+        uint32_t i[CHAINS];
+        int32_t height = 0;
+        for (int j = 0; j < CHAINS; j++) {
+            i[j] = walk->roots[t + j];
+            height = walk->heights[t + j] > height ? walk->heights[t + j] : height;
+        }
+        descend_any(walk, v, height, i);
+        for (int j = 0; j < CHAINS; j++)
+            leaf[t + j] = load(walk->nodes, i[j], walk->wide).key;
+    }
+    mlf_sum_leaves(&walk->sum, leaf, raw);
+}
+
+/* Rows are prepared once; then tree by tree, CHAINS rows in flight. */
+void MLF_FN(mlf_walk_block)(const void *data, const double *x, ptrdiff_t stride, int32_t n,
+                            double *raw, void *scratch)
+{
+    const mlf_walk *walk = data;
+    size_t row_size = mlf_row_words(walk->prepare);
+    int32_t *rows = scratch, *leaf = rows + MLF_BLOCK * row_size;
+    for (int32_t r = 0; r < n; r++)
+        MLF_FN(mlf_prepare_words)(walk->prepare, x + r, stride, rows + (size_t)r * row_size);
+    mlf_sum_block_start(&walk->sum, raw, stride, n);
+    for (int32_t t = 0, k = 0; t < walk->n_trees; t++) {
+        while (!walk->sum.vectors && t == walk->sum.first[k + 1])
+            k++;
+        for (int32_t r = 0; r < n; r += CHAINS) {
+            const int32_t *v[CHAINS];
+            uint32_t i[CHAINS];
+            for (int j = 0; j < CHAINS; j++) {    /* past the last row: the last row again */
+                v[j] = rows + (size_t)(r + j < n ? r + j : n - 1) * row_size;
+                i[j] = walk->roots[t];
+            }
+            descend_any(walk, v, walk->heights[t], i);
+            for (int j = 0; j < CHAINS && r + j < n; j++)
+                leaf[r + j] = load(walk->nodes, i[j], walk->wide).key;
+        }
+        mlf_sum_block_add(&walk->sum, k, leaf, raw, stride, n);
+    }
+    mlf_sum_block_finish(&walk->sum, raw, stride, n);
+}
