@@ -1,0 +1,1 @@
+"""Benchmarks, for `asv run` and ``python -m benchmarks.run``."""
