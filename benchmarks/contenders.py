@@ -10,8 +10,6 @@ import numpy as np
 
 from benchmarks import titanic
 
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
 
 def nothing(record):
     return None

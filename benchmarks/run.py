@@ -7,15 +7,9 @@ distinct synthetic records in random order; every answer is compared with the
 pipeline's before anything is timed.
 """
 
-import os
-
-from benchmarks.contenders import THREAD_LIMITS
-
-for name in THREAD_LIMITS:  # before NumPy and XGBoost are imported
-    os.environ[name] = "1"
-
 import argparse
 import gc
+import os
 import tempfile
 from pathlib import Path
 
