@@ -20,7 +20,7 @@ from mlfast.importers._head import FeatureCategories, Head
 from mlfast.importers._keys import NAN, NONE, Mapping, Token, token
 
 #: Modules with `handles(estimator)` and `import_head(estimator, path)`, asked in this order.
-HEADS = ("sklearn_linear",)
+HEADS = ("sklearn_linear", "sklearn_trees", "xgboost", "lightgbm")
 
 
 def import_model(estimator: Any) -> spec.Model:
@@ -56,6 +56,8 @@ def import_model(estimator: Any) -> spec.Model:
     frame = Frame(frame.columns, _output_names(estimator, model, frame, names), frame.sparse)
     if head is None:
         return b.finish(frame.columns, frame.names)
+    if head.preprocessor is not None:
+        frame = sklearn_pipeline.transform(b, head.preprocessor, frame, model_path)
     frame = _before_head(b, head, frame, model, model_path)
     return b.finish(frame.columns, frame.names, head.model, head.output)
 

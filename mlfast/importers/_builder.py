@@ -143,15 +143,14 @@ class Builder:
             final = _finished(vocabulary)
             codes = np.arange(final.n_codes)
             raises = np.zeros(final.n_codes, np.uint8)
-            fill_code = final.nan if fill is NAN else final.keys.index(fill)  # type: ignore[arg-type]
+            fill_code = _code(final, fill)
             if missing is NAN:
                 codes[final.nan] = fill_code
                 if not vocabulary.knows_none:
                     codes[final.none] = fill_code
             else:  # the original then refuses NaN
                 raises[final.nan] = 1
-                at = final.none if missing is NONE else final.keys.index(missing)  # type: ignore[arg-type]
-                codes[at] = fill_code
+                codes[_code(final, missing)] = fill_code
             return spec.Recode(inputs, raises, column.path, codes)
 
         refuses = missing is not NAN
@@ -319,6 +318,12 @@ def _finished(vocabulary: Growing) -> spec.Vocabulary:
     if vocabulary.finished is None:
         raise RuntimeError("a vocabulary is read before it is complete")
     return vocabulary.finished
+
+
+def _code(vocabulary: spec.Vocabulary, token: Token) -> int:
+    if isinstance(token, Missing):
+        return vocabulary.nan if token is NAN else vocabulary.none
+    return vocabulary.keys.index(token)
 
 
 def _number(token: Token) -> float | None:

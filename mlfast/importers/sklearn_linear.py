@@ -13,6 +13,7 @@ import numpy as np
 from mlfast import spec
 from mlfast.errors import UnsupportedError
 from mlfast.importers._head import Head
+from mlfast.importers._labels import labels
 
 CLASSIFIERS = frozenset(
     {
@@ -91,7 +92,7 @@ def _classifier(estimator: Any, n_outputs: int, path: str) -> spec.Output:
             f"{path}: {type(estimator).__name__} with several labels a row is not supported; "
             "fit one model a label"
         )
-    classes = estimator.classes_
+    classes, class_dtype = labels(estimator.classes_, path)
     binary = n_outputs == 1
     link = _probability_link(estimator, binary, path)
     methods = ("predict", "decision_function") + (("predict_proba",) if link else ())
@@ -100,8 +101,8 @@ def _classifier(estimator: Any, n_outputs: int, path: str) -> spec.Output:
         rule="positive" if binary else "argmax_margin",
         methods=methods,
         binary=binary and link is not None,
-        classes=tuple(classes.tolist()),
-        class_dtype=str(classes.dtype),
+        classes=classes,
+        class_dtype=class_dtype,
     )
 
 

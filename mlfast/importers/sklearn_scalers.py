@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,6 +82,8 @@ def normalizer(b: Builder, transformer: Any, frame: Frame, path: str) -> Frame:
 def function_transformer(b: Builder, transformer: Any, frame: Frame, path: str) -> Frame:
     """The identity, or one of the NumPy functions of `spec.Ufunc`."""
     function = transformer.func
+    if _is_plain_check(function):  # of HistGradientBoosting's numbers
+        return frame.with_columns(b.as_numbers(frame.columns))
     names = [name for name, ufunc in UFUNCS.items() if function is ufunc]
     if transformer.kw_args or not (function is None or names):
         raise UnsupportedError(
@@ -176,6 +179,14 @@ def _rounded(b: Builder, numbers: Sequence[Number]) -> Sequence[Number]:
     if not any(column.dtype == FLOAT32 for column in numbers):
         return numbers
     return b.step(spec.Round, numbers, facts=[b.facts(c) for c in numbers])
+
+
+def _is_plain_check(function: Any) -> bool:
+    """Whether `function` only turns its input into float64 numbers."""
+    if not isinstance(function, functools.partial) or function.args:
+        return False
+    plain = {"dtype": [np.float64], "ensure_all_finite": False}
+    return function.func.__name__ == "check_array" and function.keywords == plain
 
 
 def _demand_float64(dtype: np.dtype, path: str, name: str) -> None:
