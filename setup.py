@@ -8,6 +8,7 @@ import os
 import platform
 from pathlib import Path
 
+import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -70,7 +71,7 @@ def extension(module, sources, include_dirs=()):
     return Extension(
         module,
         [pyx, *sorted(str(NATIVE / source) for source in sources)],
-        include_dirs=[str(NATIVE), *include_dirs],
+        include_dirs=["mlfast", str(NATIVE), *include_dirs],
         depends=sorted(str(path) for path in NATIVE.glob("*.h")),
         extra_compile_args=[*FLAGS, "-Wno-unused-function"],
         extra_link_args=LINK,
@@ -78,7 +79,9 @@ def extension(module, sources, include_dirs=()):
 
 
 MODULES = [
-    extension("mlfast._core", CORE),
+    extension("mlfast._core", [], [numpy.get_include()]),
+    extension("mlfast._plan", CORE, [numpy.get_include()]),
+    extension("mlfast._record", []),
     extension("mlfast._pool", POOL),
 ]
 

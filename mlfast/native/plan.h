@@ -34,29 +34,32 @@ typedef struct mlf_vocabulary mlf_vocabulary;   /* vocabulary.c */
 
 /* ---------------------------------------------------------------- the encoder */
 
-typedef enum mlf_op {
-    MLF_COPY,             /* out = x                                            */
-    MLF_SHIFT_DIVIDE,     /* out = (x - a) / b                                  */
-    MLF_MULTIPLY_ADD,     /* out = x * a + b                                    */
-    MLF_MULTIPLY_ADD_CLIP,/* out = clip(x * a + b, low, high)                   */
-    MLF_LOG, MLF_LOG1P, MLF_EXP, MLF_EXPM1, MLF_SQRT, MLF_ABS, MLF_SQUARE,
-    MLF_IMPUTE_NAN,       /* out = isnan(x) ? b : x                             */
-    MLF_IMPUTE,           /* out = x == a ? b : x                               */
-    MLF_INDICATE_NAN,     /* out = isnan(x)                                     */
-    MLF_INDICATE,         /* out = x == a                                       */
-    MLF_MISSING,          /* out = x == a ? NaN : x                             */
-    MLF_CONSTANT,         /* out = a                                            */
-    MLF_ROUND,            /* out = (float)x                                     */
-    MLF_QUANTILE,         /* table: double[2 * size] quantiles, references; flags: 1 normal */
-    MLF_DIGITIZE,         /* table: double[size] edges                          */
-    MLF_NORMALIZE,        /* size inputs, int32 table[2 * size]: slots in, slots out; flags: 0 l1, 1 l2, 2 max */
-    MLF_CHECK,            /* flags: 1 refuse NaN, 2 infinity, 4 infinity as float */
-    MLF_LOOKUP,           /* vocabulary; number to code                         */
-    MLF_RECODE,           /* table: double[size] (codes)                        */
-    MLF_TABLE,            /* table: double[size]                                */
-    MLF_ONE_HOT,          /* table: int32[size]; n_out numbers                  */
-    MLF_OP_COUNT
-} mlf_op;
+/* What a step does to a value x; a, b, low, high, flags, size and table are the step's. */
+#define MLF_FOR_EACH_OP(X)                                                                         \
+    X(COPY)              /* x                                                            */       \
+    X(SHIFT_DIVIDE)      /* (x - a) / b                                                  */       \
+    X(MULTIPLY_ADD)      /* x * a + b                                                    */       \
+    X(MULTIPLY_ADD_CLIP) /* x * a + b, clipped to [low, high]                            */       \
+    X(LOG) X(LOG1P) X(EXP) X(EXPM1) X(SQRT) X(ABS) X(SQUARE)                                       \
+    X(IMPUTE_NAN)        /* isnan(x) ? b : x                                             */       \
+    X(IMPUTE)            /* x == a ? b : x                                               */       \
+    X(INDICATE_NAN)      /* isnan(x)                                                     */       \
+    X(INDICATE)          /* x == a                                                       */       \
+    X(MISSING)           /* x == a ? NaN : x                                             */       \
+    X(CONSTANT)          /* a                                                            */       \
+    X(ROUND)             /* (float)x                                                     */       \
+    X(QUANTILE)          /* table: double[5 * size], see encoders_kernel.c; flags: 1 normal */    \
+    X(DIGITIZE)          /* table: double[size], edges                                   */       \
+    X(NORMALIZE)         /* table: int32[2 * size], slots in, slots out; flags: l1, l2, max */    \
+    X(CHECK)             /* flags: 1 refuse NaN, 2 infinity, 4 infinity as float         */       \
+    X(LOOKUP)            /* number to code of `vocabulary`                               */       \
+    X(RECODE)            /* table: double[size], code to code                            */       \
+    X(TABLE)             /* table: double[size], code to number                          */       \
+    X(ONE_HOT)           /* table: int32[size], code to one of n_out slots, or -1        */
+
+#define MLF_ENUM_OP_(name) MLF_##name,
+typedef enum mlf_op { MLF_FOR_EACH_OP(MLF_ENUM_OP_) MLF_OP_COUNT } mlf_op;
+#undef MLF_ENUM_OP_
 
 typedef struct mlf_step {
     uint8_t op;           /* mlf_op                                             */
@@ -72,22 +75,26 @@ typedef struct mlf_step {
     const mlf_vocabulary *vocabulary;
 } mlf_step;
 
-/* A block holds n rows of slots, slot by slot: value of slot s, row r at x[s * stride + r]. */
+/* What happened besides the answer: numbers of steps, -1 for none. */
+typedef struct mlf_status {
+    int32_t refused, warned;
+    int64_t refused_row, warned_row;  /* within the block */
+} mlf_status;
+
+/* Values stand in slots. The encoded vector is slots 0 .. n_outputs - 1. */
 typedef struct mlf_encoder {
     const mlf_step *steps;
     int32_t n_steps;
-    int32_t n_inputs;     /* slots 0 .. n_slots; input i is read into slots[input_slots[i]] */
-    int32_t n_outputs;    /* the encoded vector is slots 0 .. n_outputs - 1      */
+    int32_t n_inputs;     /* input i is read into slot input_slots[i]            */
+    int32_t n_outputs;
     int32_t n_slots;
     const int32_t *input_slots;
+    /* One record: slot s at x[s]. A block of n rows: slot s, row r at x[s * stride + r].
+     * Both stop at a refusal and return 1, else 0. */
+    int (*one)(const struct mlf_encoder *self, double *x, mlf_status *status);
+    int (*block)(const struct mlf_encoder *self, double *x, ptrdiff_t stride, int32_t n,
+                 mlf_status *status);
 } mlf_encoder;
-
-/* What happened besides the answer. `refused` and `warned` are step numbers in the plan, -1: none. */
-typedef struct mlf_status {
-    int32_t refused;
-    int32_t warned;
-    int64_t row;          /* of the refusal */
-} mlf_status;
 
 /* ---------------------------------------------------------------- heads */
 
@@ -133,11 +140,11 @@ typedef struct mlf_ensemble {
 
 /* ---------------------------------------------------------------- links */
 
-typedef enum mlf_link {
+typedef enum mlf_link_name {
     MLF_IDENTITY, MLF_SIGMOID, MLF_SIGMOID_FLOAT32, MLF_SOFTMAX, MLF_SOFTMAX_FLOAT32,
     MLF_LINK_EXP, MLF_EXP_FLOAT32, MLF_LOG1P_EXP, MLF_SIGNED_SQUARE, MLF_HINGE, MLF_OVR,
     MLF_ISOLATION, MLF_LINK_ARGMAX
-} mlf_link;
+} mlf_link_name;
 
 typedef enum mlf_rule {
     MLF_VALUE, MLF_ARGMAX, MLF_HALF, MLF_POSITIVE, MLF_NOT_NEGATIVE, MLF_ARGMAX_MARGIN,
@@ -145,7 +152,8 @@ typedef enum mlf_rule {
 } mlf_rule;
 
 typedef struct mlf_output {
-    uint8_t decision_link, link, rule, binary, float32;
+    uint8_t decision_link, link, rule, binary;
+    uint8_t float32;      /* values and decisions are float32 numbers            */
     int32_t n_decisions;  /* after decision_link                                 */
     int32_t n_values;     /* after link: classes, or outputs                     */
     double decision_a, decision_b, a, b;

@@ -1,0 +1,189 @@
+"""The native side as Cython sees it: native/plan.h and its neighbours."""
+
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+
+from mlfast._pool cimport mlf_runner
+
+
+cdef extern from "plan.h" nogil:
+    ctypedef struct mlf_memory:
+        void *(*alloc)(mlf_memory *, size_t) noexcept
+
+    ctypedef union mlf_key_as "":
+        const void *text
+        int64_t integer
+        double number
+
+    ctypedef struct mlf_key:
+        uint8_t kind
+        uint32_t size
+        mlf_key_as as_ "as"
+
+    ctypedef struct mlf_vocabulary:
+        pass
+
+    ctypedef int mlf_op
+    const int MLF_OP_COUNT
+
+    ctypedef struct mlf_step:
+        uint8_t op, flags
+        int32_t inp "in"
+        int32_t out, n_out, size, origin
+        double a, b, low, high
+        const void *table
+        const uint8_t *raises
+        const mlf_vocabulary *vocabulary
+
+    ctypedef struct mlf_status:
+        int32_t refused, warned
+        int64_t refused_row, warned_row
+
+    ctypedef struct mlf_encoder:
+        const mlf_step *steps
+        int32_t n_steps, n_inputs, n_outputs, n_slots
+        const int32_t *input_slots
+
+    ctypedef struct mlf_head:
+        int32_t n_features, n_outputs
+        size_t scratch_one, scratch_block
+        const void *data
+        void (*one)(const void *, const double *, double *, void *) noexcept
+
+    ctypedef struct mlf_ensemble:
+        int32_t n_features, n_outputs, n_trees, width
+        int64_t n_nodes, n_leaves
+        const int64_t *tree_offsets
+        const int32_t *feature
+        const uint8_t *comparison
+        const double *threshold
+        const int32_t *left
+        const int32_t *right
+        const uint8_t *default_left
+        const int32_t *categories
+        const int64_t *category_offsets
+        const double *leaf_values
+        const int32_t *leaf_ids
+        const int32_t *tree_output
+        const double *base
+        double divisor
+        uint8_t base_first, input_float32, sum_float32, category_rule
+        const uint8_t *zero_as_missing
+
+    ctypedef struct mlf_output:
+        uint8_t decision_link, link, rule, binary, float32
+        int32_t n_decisions, n_values
+        double decision_a, decision_b, a, b
+
+    ctypedef struct mlf_plan:
+        mlf_encoder encoder
+        mlf_head head
+        mlf_output output
+
+
+cdef extern from "isa.h" nogil:
+    ctypedef int mlf_isa
+    const int MLF_ISA_COUNT
+    const char *mlf_isa_name(mlf_isa isa)
+    int mlf_isa_supported(mlf_isa isa)
+    mlf_isa mlf_isa_best()
+
+
+cdef extern from "vocabulary.h" nogil:
+    const uint8_t MLF_KEY_INTEGER, MLF_KEY_NUMBER
+    mlf_vocabulary *mlf_vocabulary_make(const mlf_key *keys, int32_t n_keys, mlf_memory *memory)
+
+
+cdef extern from "encoders.h" nogil:
+    const char *mlf_op_name(mlf_op op)
+    void mlf_encoder_bind(mlf_encoder *encoder, mlf_isa isa)
+
+
+cdef extern from "linear.h" nogil:
+    int mlf_linear_lower(const double *coef, const double *intercept, int32_t n_outputs,
+                         int32_t n_features, mlf_isa isa, mlf_memory *memory, mlf_head *head)
+
+
+cdef extern from "trees.h" nogil:
+    const char *mlf_trees_lower(const mlf_ensemble *ensemble, mlf_isa isa, const char *layout,
+                                mlf_memory *memory, mlf_head *head, char *text, size_t text_size)
+    const char *const *mlf_trees_layouts(mlf_isa isa)
+    void mlf_trees_apply(const mlf_ensemble *ensemble, const double *x, int32_t *leaves)
+    void mlf_trees_reference(const mlf_ensemble *ensemble, const double *x, double *raw)
+
+
+cdef extern from "links.h" nogil:
+    void mlf_link(const mlf_output *output, const double *decisions, double *values)
+    int32_t mlf_label(const mlf_output *output, const double *decisions, const double *values)
+
+
+cdef extern from "run.h" nogil:
+    ctypedef struct mlf_workspace:
+        double *slots
+        double *raw
+        double *decisions
+        double *values
+        void *scratch
+
+    ctypedef struct mlf_column:
+        const char *data
+        ptrdiff_t stride
+        int32_t type
+
+    ctypedef struct mlf_sinks:
+        double *encoded
+        void *decisions
+        void *values
+        int64_t *labels
+
+    ctypedef enum mlf_want:
+        MLF_WANT_ENCODED
+        MLF_WANT_DECISIONS
+        MLF_WANT_VALUES
+        MLF_WANT_LABELS
+
+    size_t mlf_workspace_one(const mlf_plan *plan)
+    size_t mlf_workspace_block(const mlf_plan *plan)
+    int32_t mlf_block_rows(const mlf_plan *plan)
+    mlf_workspace mlf_carve(const mlf_plan *plan, void *memory, int32_t rows)
+    int mlf_run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w, mlf_status *status)
+    int32_t mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, int64_t n_rows,
+                          const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner,
+                          void *memory, mlf_status *statuses)
+
+
+cdef struct Block:
+    Block *next
+    void *memory
+
+
+cdef struct Pool:
+    mlf_memory memory   # first, so that its address is the pool's
+    Block *blocks
+
+
+cdef class NativePlan:
+    cdef mlf_plan plan
+    cdef mlf_ensemble ensemble
+    cdef mlf_workspace offsets          # of the parts of a single record's workspace
+    cdef size_t workspace               # bytes
+    cdef readonly list vocabularies     # addresses
+    cdef readonly str layout_text
+    cdef Pool pool
+    cdef object _head                   # keeps the arrays alive that `ensemble` points into
+
+    cdef void *_allocate(self, size_t size) except NULL
+    cdef void *_copy(self, array) except? NULL
+    cdef _make_vocabulary(self, vocabulary)
+    cdef _make_encoder(self, plan, int isa)
+    cdef _make_head(self, head, int isa, layout)
+    cdef _make_trees(self, head, int isa, layout)
+    cdef _make_output(self, output)
+
+
+cdef char *aligned(void *memory) noexcept nogil
+cdef int run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w,
+                 mlf_status *status) noexcept nogil
+cdef void link(const mlf_output *output, const double *decisions, double *values) noexcept nogil
+cdef int32_t label(const mlf_output *output, const double *decisions,
+                   const double *values) noexcept nogil

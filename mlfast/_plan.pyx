@@ -1,0 +1,303 @@
+# cython: boundscheck=False, wraparound=False, freethreading_compatible=True
+"""The native plan: C structs made from `compiler.Plan`, their memory, and batches.
+
+This module alone holds the kernels; `_core` runs single records through
+`run_one`, `link` and `label` below.
+"""
+
+import os
+
+import numpy as np
+
+from mlfast import spec
+
+cimport numpy as cnp
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.stdint cimport uintptr_t
+from libc.string cimport memcpy, memset
+
+from mlfast._pool cimport run as pool_run
+
+cnp.import_array()
+
+cdef enum:
+    ALIGNMENT = 64
+
+_OPS = {(<bytes>mlf_op_name(op)).decode(): op for op in range(MLF_OP_COUNT)}
+_LINKS = tuple(spec.LINKS)
+_RULES = tuple(spec.RULES)
+_CATEGORY_RULES = spec.trees.CATEGORY_RULES
+_TYPES = {"f8": 0, "f4": 1, "i8": 2, "i4": 3, "i2": 4, "i1": 5, "u8": 6, "u4": 7, "u2": 8, "u1": 9,
+          "b1": 9}
+
+
+def isa_names():
+    """Instruction sets that this processor can run, the best last."""
+    return [(<bytes>mlf_isa_name(isa)).decode() for isa in range(MLF_ISA_COUNT)
+            if mlf_isa_supported(isa)]
+
+
+def isa_default():
+    """The instruction set in use: the best one, or what MLFAST_ISA names."""
+    forced = os.environ.get("MLFAST_ISA")
+    if not forced:
+        return (<bytes>mlf_isa_name(mlf_isa_best())).decode()
+    if forced not in isa_names():
+        raise ValueError(f"MLFAST_ISA: expected one of {isa_names()}, got {forced!r}")
+    return forced
+
+
+cdef void *allocate(mlf_memory *memory, size_t size) noexcept nogil:
+    cdef Pool *pool = <Pool *>memory
+    cdef Block *block = <Block *>PyMem_RawMalloc(sizeof(Block) + size + ALIGNMENT)
+    if block == NULL:
+        return NULL
+    block.next = pool.blocks
+    pool.blocks = block
+    block.memory = aligned(<char *>block + sizeof(Block))
+    return block.memory
+
+
+cdef char *aligned(void *memory) noexcept nogil:
+    """The first address from there on that kernels may take: a multiple of 64."""
+    return <char *>((<uintptr_t>memory + ALIGNMENT - 1) & ~<uintptr_t>(ALIGNMENT - 1))
+
+
+cdef int run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w,
+                 mlf_status *status) noexcept nogil:
+    return mlf_run_one(plan, want, w, status)
+
+
+cdef void link(const mlf_output *output, const double *decisions, double *values) noexcept nogil:
+    mlf_link(output, decisions, values)
+
+
+cdef int32_t label(const mlf_output *output, const double *decisions,
+                   const double *values) noexcept nogil:
+    return mlf_label(output, decisions, values)
+
+
+cdef class NativePlan:
+    """A plan and all memory that it points into; never changes once made.
+
+    Parameters
+    ----------
+    plan : compiler.Plan
+    isa : str
+        An instruction set, of `isa_names`.
+    layout : str or None
+        Forces a layout of the tree kernels.
+    """
+
+    def __cinit__(self, plan, str isa, layout=None):
+        memset(&self.plan, 0, sizeof(self.plan))
+        self.pool.memory.alloc = allocate
+        self.pool.blocks = NULL
+        self.layout_text = ""
+        model = plan.model
+        cdef int isa_number = isa_names().index(isa)
+        self.vocabularies = [self._make_vocabulary(v) for v in model.vocabularies]
+        self._make_encoder(plan, isa_number)
+        if model.head is not None:
+            self._make_head(model.head, isa_number, layout)
+            self._make_output(model.output)
+        self.offsets = mlf_carve(&self.plan, NULL, 1)
+        self.workspace = mlf_workspace_one(&self.plan)
+
+    def __dealloc__(self):
+        cdef Block *block = self.pool.blocks
+        cdef Block *following
+        while block != NULL:
+            following = block.next
+            PyMem_RawFree(block)
+            block = following
+
+    cdef void *_allocate(self, size_t size) except NULL:
+        cdef void *memory = allocate(&self.pool.memory, size)
+        if memory == NULL:
+            raise MemoryError
+        return memory
+
+    cdef void *_copy(self, array) except? NULL:
+        """A copy of an array's data in the predictor's own memory; NULL for None."""
+        if array is None:
+            return NULL
+        cdef cnp.ndarray source = np.ascontiguousarray(array)
+        cdef void *memory = self._allocate(source.nbytes + 1)
+        memcpy(memory, cnp.PyArray_DATA(source), source.nbytes)
+        return memory
+
+    cdef _make_vocabulary(self, vocabulary):
+        cdef Py_ssize_t n = len(vocabulary.keys)
+        cdef mlf_key *keys = <mlf_key *>PyMem_RawMalloc((n + 1) * sizeof(mlf_key))
+        if keys == NULL:
+            raise MemoryError
+        texts = []                      # keeps the texts alive until they are copied
+        for i, key in enumerate(vocabulary.keys):
+            if isinstance(key, str):
+                highest = max(map(ord, key), default=0)
+                kind, code = (1, "latin-1") if highest < 256 else (
+                    (2, "utf-16") if highest < 65536 else (4, "utf-32"))
+                # UTF-16/32 in this machine's byte order, without the mark: CPython's storage
+                text = key.encode(code, "surrogatepass") if kind > 1 else key.encode(code)
+                text = text[kind:] if kind > 1 else text
+                texts.append(text)
+                keys[i].kind = kind
+                keys[i].size = len(key)
+                keys[i].as_.text = <const char *>text
+            elif isinstance(key, int):
+                keys[i].kind = MLF_KEY_INTEGER
+                keys[i].as_.integer = key
+            else:
+                keys[i].kind = MLF_KEY_NUMBER
+                keys[i].as_.number = key
+        cdef mlf_vocabulary *made = mlf_vocabulary_make(keys, n, &self.pool.memory)
+        PyMem_RawFree(keys)
+        if made == NULL:
+            raise MemoryError
+        return <size_t>made
+
+    cdef _make_encoder(self, plan, int isa):
+        cdef mlf_encoder *encoder = &self.plan.encoder
+        cdef mlf_step *steps = <mlf_step *>self._allocate(len(plan.steps) * sizeof(mlf_step) + 1)
+        cdef mlf_step *s = steps
+        memset(steps, 0, len(plan.steps) * sizeof(mlf_step))
+        for native in plan.steps:
+            s.op, s.flags, s.origin = _OPS[native.op], native.flags, native.origin
+            s.inp, s.out, s.n_out, s.size = native.inp, native.out, native.n_out, native.size
+            s.a, s.b, s.low, s.high = native.a, native.b, native.low, native.high
+            s.table = self._copy(native.table)
+            s.raises = <const uint8_t *>self._copy(native.raises)
+            if native.vocabulary >= 0:
+                s.vocabulary = <const mlf_vocabulary *><size_t>self.vocabularies[native.vocabulary]
+            s += 1
+        encoder.steps = steps
+        encoder.n_steps = len(plan.steps)
+        encoder.n_inputs = len(plan.input_slots)
+        encoder.n_outputs = plan.n_outputs
+        encoder.n_slots = plan.n_slots
+        encoder.input_slots = <const int32_t *>self._copy(np.array(plan.input_slots, np.int32))
+        mlf_encoder_bind(encoder, isa)
+
+    cdef _make_head(self, head, int isa, layout):
+        if isinstance(head, spec.Linear):
+            if mlf_linear_lower(<const double *>data(head.coef), <const double *>data(head.intercept),
+                                head.n_outputs, head.n_features, isa, &self.pool.memory,
+                                &self.plan.head) != 0:
+                raise MemoryError
+            self.layout_text = "linear"
+        elif isinstance(head, spec.TreeEnsemble):
+            self._make_trees(head, isa, layout)
+        else:
+            raise TypeError(f"no native head for {type(head).__name__}")
+
+    cdef _make_trees(self, head, int isa, layout):
+        cdef mlf_ensemble *e = &self.ensemble
+        cdef char text[2048]
+        cdef const char *error
+        e.n_features, e.n_outputs = head.n_features, head.n_outputs
+        e.n_trees, e.width = head.n_trees, head.width
+        e.n_nodes, e.n_leaves = head.n_nodes, len(head.leaf_ids)
+        e.tree_offsets = <const int64_t *>data(head.tree_offsets)
+        e.feature = <const int32_t *>data(head.feature)
+        e.comparison = <const uint8_t *>data(head.comparison)
+        e.threshold = <const double *>data(head.threshold)
+        e.left = <const int32_t *>data(head.left)
+        e.right = <const int32_t *>data(head.right)
+        e.default_left = <const uint8_t *>data(head.default_left)
+        e.categories = <const int32_t *>data(head.categories)
+        e.category_offsets = <const int64_t *>data(head.category_offsets)
+        e.leaf_values = <const double *>data(head.leaf_values)
+        e.leaf_ids = <const int32_t *>data(head.leaf_ids)
+        e.tree_output = <const int32_t *>data(head.tree_output)
+        e.base = <const double *>data(head.base)
+        e.divisor, e.base_first = head.divisor, head.base_first
+        e.input_float32, e.sum_float32 = head.input_dtype == "float32", head.sum_dtype == "float32"
+        e.category_rule = _CATEGORY_RULES.index(head.category_rule)
+        e.zero_as_missing = <const uint8_t *>data(head.zero_as_missing)
+        self._head = head
+        name = None if layout is None else layout.encode()
+        cdef const char *forced = NULL
+        if name is not None:
+            forced = name
+        error = mlf_trees_lower(
+            e, isa, forced, &self.pool.memory,
+            &self.plan.head, text, sizeof(text))
+        if error != NULL:
+            raise ValueError(f"layout {layout!r}: {error.decode()}")
+        self.layout_text = text.decode()
+
+    cdef _make_output(self, output):
+        cdef mlf_output *o = &self.plan.output
+        o.decision_link, o.link = _LINKS.index(output.decision_link), _LINKS.index(output.link)
+        o.rule, o.binary = _RULES.index(output.rule), output.binary
+        o.float32 = output.dtype == "float32"
+        o.decision_a, o.decision_b = output.decision_params
+        o.a, o.b = output.link_params
+        o.n_decisions = self.plan.head.n_outputs
+        o.n_values = 2 if output.binary else 1 if output.link == "argmax" else o.n_decisions
+
+    def batch(self, list columns, int64_t n_rows, int n_threads, encoded=None, decisions=None,
+               values=None, labels=None):
+        """Runs a table: one 1-d array an input; answers into the given arrays.
+
+        Returns (refused step, row), (warned step, row); -1 for none.
+        """
+        cdef Py_ssize_t n = len(columns), i
+        cdef int64_t block = mlf_block_rows(&self.plan)
+        cdef int32_t n_parts = max(1, min(n_threads, (n_rows + block - 1) // block)), part
+        cdef size_t workspace = mlf_workspace_block(&self.plan)
+        cdef size_t head = (n * sizeof(mlf_column) + n_parts * sizeof(mlf_status) + 63) // 64 * 64
+        cdef void *memory = PyMem_RawMalloc(head + n_parts * workspace + ALIGNMENT)
+        if memory == NULL:
+            raise MemoryError
+        cdef mlf_status *statuses = <mlf_status *>aligned(memory)
+        cdef mlf_column *inputs = <mlf_column *>(statuses + n_parts)
+        cdef mlf_sinks sinks
+        cdef cnp.ndarray column
+        for i in range(n):
+            column = columns[i]
+            inputs[i] = mlf_column(<const char *>cnp.PyArray_DATA(column),
+                                   cnp.PyArray_STRIDE(column, 0), _TYPES[column.dtype.str[1:]])
+        sinks.encoded = <double *>data(encoded)
+        sinks.decisions = data(decisions)
+        sinks.values = data(values)
+        sinks.labels = <int64_t *>data(labels)
+        with nogil:
+            part = mlf_run_batch(&self.plan, inputs, n_rows, &sinks, n_parts, pool_run,
+                                 <char *>statuses + head, statuses)
+        refused = warned = (-1, -1)
+        if part < n_parts:
+            refused = (statuses[part].refused, statuses[part].refused_row)
+        for i in range(n_parts - 1, -1, -1):
+            if statuses[i].warned >= 0:
+                warned = (statuses[i].warned, statuses[i].warned_row)
+        PyMem_RawFree(memory)
+        return refused, warned
+
+    def sink(self, str what):
+        """Width and dtype of a batch's answers of one kind."""
+        dtype = np.float32 if self.plan.output.float32 else np.float64
+        return {
+            "encoded": (self.plan.encoder.n_outputs, np.float64),
+            "decisions": (self.plan.output.n_decisions, dtype),
+            "values": (self.plan.output.n_values, dtype),
+            "labels": (1, np.int64),
+        }[what]
+
+    def apply(self, encoded):
+        """Leaves of encoded rows, int32 (n, n_trees)."""
+        cdef cnp.ndarray x = np.ascontiguousarray(encoded, np.float64)
+        cdef Py_ssize_t n = x.shape[0], i
+        leaves = np.empty((n, self.ensemble.n_trees), np.int32)
+        cdef int32_t *out = <int32_t *>data(leaves)
+        cdef const double *row = <const double *>cnp.PyArray_DATA(x)
+        for i in range(n):
+            mlf_trees_apply(&self.ensemble, row + i * self.ensemble.n_features,
+                            out + i * self.ensemble.n_trees)
+        return leaves
+
+
+cdef void *data(array):
+    """Address of a contiguous array; NULL for None."""
+    return NULL if array is None else cnp.PyArray_DATA(<cnp.ndarray>array)

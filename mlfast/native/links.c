@@ -1,0 +1,126 @@
+#include "links.h"
+
+#include <math.h>
+
+/* The functions are scalar calls of the C library on purpose: XGBoost, LightGBM and SciPy
+ * call the same ones, so the bits agree. A float32 formula is computed in float. */
+
+static inline float sigmoid_float32(float x)
+{
+    float negative = fminf(-x, 88.7f);         /* XGBoost: keeps expf finite */
+    float sum = expf(negative) + 1.0f + 1e-16f;
+    return 1.0f / sum;
+}
+
+static inline double sigmoid(double x, double a)
+{
+    return 1.0 / (1.0 + exp(-a * x));
+}
+
+static int32_t first_largest(const double *x, int32_t n)
+{
+    int32_t best = 0;
+    for (int32_t i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+static void softmax(const double *x, int32_t n, double *out)
+{
+    double max = x[0], sum = 0.0;
+    for (int32_t i = 1; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    for (int32_t i = 0; i < n; i++)
+        sum += out[i] = exp(x[i] - max);
+    for (int32_t i = 0; i < n; i++)
+        out[i] /= sum;
+}
+
+/* XGBoost: exponentials and the division in float, the sum in double. */
+static void softmax_float32(const double *x, int32_t n, double *out)
+{
+    float max = (float)x[0];
+    double sum = 0.0;
+    for (int32_t i = 1; i < n; i++)
+        max = fmaxf((float)x[i], max);
+    for (int32_t i = 0; i < n; i++) {
+        float e = expf((float)x[i] - max);
+        out[i] = e;
+        sum += e;
+    }
+    for (int32_t i = 0; i < n; i++)
+        out[i] = (float)out[i] / (float)sum;
+}
+
+static void ovr(const double *x, int32_t n, double *out)
+{
+    double sum = 0.0;
+    for (int32_t i = 0; i < n; i++)
+        sum += out[i] = sigmoid(x[i], 1.0);
+    for (int32_t i = 0; i < n; i++)
+        out[i] /= sum;
+}
+
+static void apply(uint8_t link, double a, double b, const double *x, int32_t n, double *out)
+{
+#define EACH_(expression)                                                                          \
+    do {                                                                                           \
+        for (int32_t i = 0; i < n; i++)                                                            \
+            out[i] = (expression);                                                                 \
+        return;                                                                                    \
+    } while (0)
+    switch ((mlf_link_name)link) {
+    case MLF_IDENTITY: EACH_(x[i]);
+    case MLF_SIGMOID: EACH_(sigmoid(x[i], a));
+    case MLF_SIGMOID_FLOAT32: EACH_(sigmoid_float32((float)x[i]));
+    case MLF_SOFTMAX: softmax(x, n, out); return;
+    case MLF_SOFTMAX_FLOAT32: softmax_float32(x, n, out); return;
+    case MLF_LINK_EXP: EACH_(exp(x[i]));
+    case MLF_EXP_FLOAT32: EACH_(expf((float)x[i]));
+    case MLF_LOG1P_EXP: EACH_(log1p(exp(x[i])));
+    case MLF_SIGNED_SQUARE: EACH_(copysign(x[i] * x[i], x[i]));
+    case MLF_HINGE: EACH_(x[i] > 0.0 ? 1.0 : 0.0);
+    case MLF_OVR: ovr(x, n, out); return;
+    case MLF_ISOLATION: EACH_(-exp2(-x[i] / a) - b);
+    case MLF_LINK_ARGMAX: out[0] = first_largest(x, n); return;
+    }
+#undef EACH_
+}
+
+void mlf_decide(const mlf_output *o, const double *raw, int32_t n_raw, double *decisions)
+{
+    apply(o->decision_link, o->decision_a, o->decision_b, raw, n_raw, decisions);
+}
+
+void mlf_link(const mlf_output *o, const double *decisions, double *values)
+{
+    if (!o->binary) {
+        apply(o->link, o->a, o->b, decisions, o->n_decisions, values);
+        return;
+    }
+    double p;
+    apply(o->link, o->a, o->b, decisions, 1, &p);
+    values[0] = o->float32 ? (double)(1.0f - (float)p) : 1.0 - p;
+    values[1] = p;
+}
+
+int mlf_label_needs_values(const mlf_output *o)
+{
+    return o->rule == MLF_ARGMAX || o->rule == MLF_HALF;
+}
+
+int32_t mlf_label(const mlf_output *o, const double *decisions, const double *values)
+{
+    switch ((mlf_rule)o->rule) {
+    case MLF_ARGMAX: return first_largest(values, o->n_values);
+    case MLF_HALF: return values[1] > 0.5;
+    case MLF_POSITIVE: return decisions[0] > 0.0;
+    case MLF_NOT_NEGATIVE: return decisions[0] >= 0.0;
+    case MLF_ARGMAX_MARGIN: return first_largest(decisions, o->n_decisions);
+    case MLF_OUTLIER: return decisions[0] < 0.0 ? -1 : 1;
+    case MLF_VALUE:
+    case MLF_EACH_HALF: break;
+    }
+    return 0;
+}

@@ -1,0 +1,200 @@
+#include "run.h"
+
+#include <string.h>
+
+static size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+static size_t carve(const mlf_plan *p, char *memory, size_t rows, size_t scratch, mlf_workspace *w)
+{
+    size_t at = 0;
+#define TAKE_(field, bytes)                                                                        \
+    do {                                                                                           \
+        w->field = (void *)(memory + at);                                                          \
+        at += round_up(bytes);                                                                     \
+    } while (0)
+    TAKE_(slots, (size_t)p->encoder.n_slots * rows * sizeof(double));
+    TAKE_(raw, (size_t)p->head.n_outputs * rows * sizeof(double));
+    TAKE_(row, (size_t)p->head.n_outputs * sizeof(double));
+    TAKE_(decisions, (size_t)p->output.n_decisions * sizeof(double));
+    TAKE_(values, (size_t)p->output.n_values * sizeof(double));
+    TAKE_(scratch, scratch);
+#undef TAKE_
+    return at;
+}
+
+int32_t mlf_block_rows(const mlf_plan *p)
+{
+    const int32_t cached = 1 << 16;   /* values: half a MiB */
+    int32_t rows = cached / (p->encoder.n_slots + 1) / 64 * 64;
+    return rows < 64 ? 64 : rows > MLF_BLOCK ? MLF_BLOCK : rows;
+}
+
+size_t mlf_workspace_one(const mlf_plan *p)
+{
+    mlf_workspace w;
+    return carve(p, NULL, 1, p->head.scratch_one, &w);
+}
+
+size_t mlf_workspace_block(const mlf_plan *p)
+{
+    mlf_workspace w;
+    return carve(p, NULL, (size_t)mlf_block_rows(p), p->head.scratch_block, &w);
+}
+
+mlf_workspace mlf_carve(const mlf_plan *p, void *memory, int32_t rows)
+{
+    mlf_workspace w;
+    carve(p, memory, (size_t)rows, 0, &w);
+    return w;
+}
+
+int mlf_run_one(const mlf_plan *p, mlf_want want, const mlf_workspace *w, mlf_status *status)
+{
+    *status = (mlf_status){ -1, -1, 0, 0 };
+    if (p->encoder.n_steps && p->encoder.one(&p->encoder, w->slots, status))
+        return 1;
+    if (want == MLF_WANT_ENCODED)
+        return 0;
+    p->head.one(p->head.data, w->slots, w->raw, w->scratch);
+    mlf_decide(&p->output, w->raw, p->head.n_outputs, w->decisions);
+    if (want == MLF_WANT_VALUES || (want == MLF_WANT_LABELS && mlf_label_needs_values(&p->output)))
+        mlf_link(&p->output, w->decisions, w->values);
+    return 0;
+}
+
+/* n values of a column, from row `first`, as double. */
+static void load(const mlf_column *c, int64_t first, int32_t n, double *out)
+{
+    const char *data = c->data + first * c->stride;
+    switch ((mlf_type)c->type) {
+#define CASE_(name, type)                                                                          \
+    case name:                                                                                     \
+        for (int32_t r = 0; r < n; r++) {                                                          \
+            type value;                                                                            \
+            memcpy(&value, data + r * c->stride, sizeof value);                                    \
+            out[r] = (double)value;                                                                \
+        }                                                                                          \
+        return;
+    CASE_(MLF_F64, double) CASE_(MLF_F32, float)
+    CASE_(MLF_I64, int64_t) CASE_(MLF_I32, int32_t) CASE_(MLF_I16, int16_t) CASE_(MLF_I8, int8_t)
+    CASE_(MLF_U64, uint64_t) CASE_(MLF_U32, uint32_t) CASE_(MLF_U16, uint16_t) CASE_(MLF_U8, uint8_t)
+#undef CASE_
+    }
+}
+
+/* Inputs of a block. A few rows of all columns at a time: a row-major table's lines stay in L1. */
+static void load_block(const mlf_encoder *e, const mlf_column *columns, int64_t first, int32_t n,
+                       double *slots, ptrdiff_t stride)
+{
+    enum { ROWS = 64 };
+    for (int32_t r = 0; r < n; r += ROWS)
+        for (int32_t i = 0; i < e->n_inputs; i++)
+            load(&columns[i], first + r, n - r < ROWS ? n - r : ROWS,
+                 slots + e->input_slots[i] * stride + r);
+}
+
+static void put(void *out, int float32, int64_t at, const double *x, int32_t n)
+{
+    if (float32)
+        for (int32_t k = 0; k < n; k++)
+            ((float *)out)[at + k] = (float)x[k];
+    else
+        memcpy((double *)out + at, x, (size_t)n * sizeof *x);
+}
+
+/* Decisions, values and labels of a block's rows; table row `first` is row 0. */
+static void finish_block(const mlf_plan *p, const mlf_sinks *sinks, const mlf_workspace *w,
+                         ptrdiff_t stride, int64_t first, int32_t n)
+{
+    const mlf_output *o = &p->output;
+    const int linked = sinks->values || (sinks->labels && mlf_label_needs_values(o));
+    const int32_t n_raw = p->head.n_outputs;
+    double *row = w->row;
+    for (int32_t r = 0; r < n; r++) {
+        const double *raw = w->raw + r;
+        if (n_raw > 1) {
+            for (int32_t k = 0; k < n_raw; k++)
+                row[k] = w->raw[k * stride + r];
+            raw = row;
+        }
+        mlf_decide(o, raw, n_raw, w->decisions);
+        if (linked)
+            mlf_link(o, w->decisions, w->values);
+        if (sinks->decisions)
+            put(sinks->decisions, o->float32, (first + r) * o->n_decisions, w->decisions, o->n_decisions);
+        if (sinks->values)
+            put(sinks->values, o->float32, (first + r) * o->n_values, w->values, o->n_values);
+        if (sinks->labels)
+            sinks->labels[first + r] = mlf_label(o, w->decisions, w->values);
+    }
+}
+
+int mlf_run_rows(const mlf_plan *p, const mlf_column *columns, int64_t begin, int64_t end,
+                 const mlf_sinks *sinks, void *memory, mlf_status *status)
+{
+    const mlf_encoder *e = &p->encoder;
+    const int32_t stride = mlf_block_rows(p);
+    const mlf_workspace w = mlf_carve(p, memory, stride);
+    *status = (mlf_status){ -1, -1, 0, 0 };
+    for (int64_t first = begin; first < end; first += stride) {
+        const int32_t n = end - first < stride ? (int32_t)(end - first) : stride;
+        mlf_status block = { -1, -1, 0, 0 };
+        load_block(e, columns, first, n, w.slots, stride);
+        int refused = e->n_steps && e->block(e, w.slots, stride, n, &block);
+        if (block.warned >= 0 && status->warned < 0) {
+            status->warned = block.warned;
+            status->warned_row = first + block.warned_row;
+        }
+        if (refused) {
+            status->refused = block.refused;
+            status->refused_row = first + block.refused_row;
+            return 1;
+        }
+        if (sinks->encoded)
+            for (int32_t r = 0; r < n; r++)
+                for (int32_t k = 0; k < e->n_outputs; k++)
+                    sinks->encoded[(first + r) * e->n_outputs + k] = w.slots[k * stride + r];
+        if (sinks->decisions || sinks->values || sinks->labels) {
+            p->head.block(p->head.data, w.slots, stride, n, w.raw, w.scratch);
+            finish_block(p, sinks, &w, stride, first, n);
+        }
+    }
+    return 0;
+}
+
+typedef struct batch {
+    const mlf_plan *plan;
+    const mlf_column *columns;
+    const mlf_sinks *sinks;
+    int64_t n_rows;
+    int32_t n_parts;
+    char *memory;
+    size_t workspace;
+    mlf_status *statuses;
+} batch;
+
+static void run_part(void *context, int part)
+{
+    const batch *b = context;
+    const int64_t stride = mlf_block_rows(b->plan);
+    const int64_t n_blocks = (b->n_rows + stride - 1) / stride;
+    int64_t begin = n_blocks * part / b->n_parts * stride;
+    int64_t end = n_blocks * (part + 1) / b->n_parts * stride;
+    mlf_run_rows(b->plan, b->columns, begin, end < b->n_rows ? end : b->n_rows, b->sinks,
+                 b->memory + (size_t)part * b->workspace, &b->statuses[part]);
+}
+
+int32_t mlf_run_batch(const mlf_plan *p, const mlf_column *columns, int64_t n_rows,
+                      const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner, void *memory,
+                      mlf_status *statuses)
+{
+    batch b = { p, columns, sinks, n_rows, n_parts, memory, mlf_workspace_block(p), statuses };
+    if (n_parts == 1)
+        run_part(&b, 0);
+    else
+        runner(n_parts, run_part, &b);
+    int32_t part = 0;
+    while (part < n_parts && statuses[part].refused < 0)
+        part++;
+    return part;
+}

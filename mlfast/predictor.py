@@ -1,0 +1,270 @@
+"""The public predictor: what surrounds the native hot path."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+
+from mlfast import _core, _plan, compiler, spec
+from mlfast._record import shorten
+from mlfast.errors import RecordError
+from mlfast.tables import TableReader
+
+MISSING_FIELDS = ("error", "nan")
+
+
+class Predictor(_core.Predictor):
+    """A compiled model. Made by `mlfast.compile` and `mlfast.load`.
+
+    Immutable, picklable, and safe to share between threads.
+
+    Parameters
+    ----------
+    model : spec.Model
+    missing_fields : {"error", "nan"}
+        What a record's missing key or attribute, or a table's missing column, is.
+    layout : str or None
+        Forces a layout of the tree kernels (see `plan`); None chooses.
+    isa : str or None
+        Forces an instruction set; None takes the best, or what the
+        environment variable ``MLFAST_ISA`` names.
+
+    Attributes
+    ----------
+    classes_ : ndarray (n_classes,)
+        Labels, for classifiers.
+    feature_names_in_ : ndarray of str (n_features_in_,)
+        Fields of a record, where the original knows their names.
+    n_features_in_ : int
+    model : spec.Model
+    """
+
+    model: spec.Model
+
+    def __new__(
+        cls,
+        model: spec.Model,
+        *,
+        missing_fields: str = "error",
+        layout: str | None = None,
+        isa: str | None = None,
+    ) -> Predictor:
+        if missing_fields not in MISSING_FIELDS:
+            raise ValueError(
+                f"missing_fields: expected one of {MISSING_FIELDS}, got {missing_fields!r}"
+            )
+        plan = compiler.lower(model)
+        self = super().__new__(
+            cls,
+            plan,
+            isa=isa or _plan.isa_default(),
+            layout=layout,
+            missing_fields_nan=missing_fields == "nan",
+        )
+        self.model = model
+        self._plan = plan
+        self._options = {"missing_fields": missing_fields, "layout": layout, "isa": isa}
+        self._table = TableReader(
+            model, self._codes, self._read_records, missing_fields == "nan"
+        )
+        return self
+
+    # ---------------------------------------------------------------- names
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of fields of a record."""
+        return len(self.model.fields)
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the fields; AttributeError where the original has none."""
+        if not self.model.named:
+            raise AttributeError("the original was fitted without feature names")
+        return np.array([field.name for field in self.model.fields], dtype=object)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Labels in the order of probabilities; AttributeError without labels."""
+        output = self.model.output
+        if output is None or not output.classes:
+            raise AttributeError("this model has no classes")
+        return np.array(output.classes, dtype=output.class_dtype)
+
+    def get_feature_names_out(self) -> np.ndarray:
+        """Names of the encoded vector's columns, as scikit-learn gives them."""
+        return np.array(self.model.output_names, dtype=object)
+
+    def plan(self) -> str:
+        """How the model is run: encoder steps, instruction set, tree layouts and why."""
+        head = type(self.model.head).__name__ if self.model.head is not None else "none"
+        lines = [
+            f"instruction set: {self._options['isa'] or _plan.isa_default()}",
+            f"encoder: {len(self.model.fields)} fields -> {len(self._plan.steps)} steps "
+            f"-> {self._plan.n_outputs} numbers",
+            f"head: {head}" + (f" ({self.native.layout_text})" if self.native.layout_text else ""),
+        ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        head = type(self.model.head).__name__ if self.model.head is not None else "transformer"
+        return f"<mlfast.Predictor: {self.n_features_in_} fields, {head}>"
+
+    # ---------------------------------------------------------------- tables
+
+    def predict(self, X: Any, n_threads: int = 1) -> np.ndarray:
+        """What the original's `predict` gives for a table.
+
+        Parameters
+        ----------
+        X : table
+            2-d array, pandas / polars / pyarrow table, dict of columns, or
+            sequence of records.
+        n_threads : int
+            Threads over which the rows are split; the answers do not depend on it.
+
+        Returns
+        -------
+        ndarray (n_rows,) or (n_rows, n_outputs)
+
+        Raises
+        ------
+        RecordError
+            The table does not fit, or the original refuses a value.
+        """
+        output = self._output("predict")
+        if output.classes or output.rule == "outlier":
+            labels = self._run(X, n_threads, "labels")
+            return self.classes_[labels] if output.classes else labels
+        values = self._run(X, n_threads, "values")
+        if output.rule == "each_half":
+            values = values > 0.5
+        values = values.astype(output.class_dtype, copy=False)
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def predict_proba(self, X: Any, n_threads: int = 1) -> np.ndarray:
+        """Probabilities, (n_rows, n_classes); parameters as for `predict`."""
+        self._output("predict_proba")
+        return self._run(X, n_threads, "values")
+
+    def decision_function(self, X: Any, n_threads: int = 1) -> np.ndarray:
+        """Raw margins, (n_rows,) or (n_rows, n_outputs); parameters as for `predict`."""
+        self._output("")
+        decisions = self._run(X, n_threads, "decisions")
+        return decisions[:, 0] if decisions.shape[1] == 1 else decisions
+
+    def transform(self, X: Any, n_threads: int = 1) -> np.ndarray:
+        """Encoded vectors, float64 (n_rows, n_features_out); parameters as for `predict`."""
+        return self._run(X, n_threads, "encoded")
+
+    def apply(self, X: Any, n_threads: int = 1) -> np.ndarray:
+        """Leaf of every tree, int32 (n_rows, n_trees), as the original library numbers them."""
+        if not isinstance(self.model.head, spec.TreeEnsemble):
+            raise AttributeError("apply: the model is not a tree ensemble")
+        return self.native.apply(self.transform(X, n_threads))
+
+    def _output(self, method: str) -> spec.Output:
+        output = self.model.output
+        if output is None:
+            raise AttributeError("the compiled object is a transformer: it has transform alone")
+        if method and method not in output.methods:
+            raise AttributeError(f"the original has no {method}")
+        return output
+
+    def _run(self, X: Any, n_threads: int, what: str) -> np.ndarray:
+        if not isinstance(n_threads, int) or n_threads < 1:
+            raise ValueError(f"n_threads: expected an int >= 1, got {n_threads!r}")
+        columns, n_rows = self._table.read(X)
+        width, dtype = self.native.sink(what)
+        out = np.empty((n_rows, width) if what != "labels" else n_rows, dtype)
+        (refused, row), (warned, warned_row) = self.native.batch(
+            columns, n_rows, n_threads, **{what: out}
+        )
+        if warned >= 0:
+            self._warned(warned, f"row {warned_row}")
+        if refused >= 0:
+            self._refused(refused, columns, row)
+        return out
+
+    # ---------------------------------------------------------------- refusals
+
+    def _refused(self, step: int, record: Any, row: int) -> None:
+        """Raise what the original raises, naming field, value and expectation."""
+        field, where = self._plan.origins[step]
+        native = self._plan.steps[step]
+        name = self.model.fields[field].name if field >= 0 else "an encoded column"
+        if row >= 0:
+            got, place = "a value", f" in row {row}"
+            for column, read in zip(record, self.model.inputs, strict=True):
+                if read.field == field and read.vocabulary < 0:
+                    got = repr(column[row].item())
+        else:
+            place = ""
+            got = shorten(self._value(record, field)) if field >= 0 else "such a value"
+        if native.op == "CHECK":
+            words = {1: "not NaN", 2: "finite", 4: "not too large for float32"}
+            expected = "a number that is " + " and ".join(
+                text for flag, text in words.items() if native.flags & flag
+            )
+        else:
+            expected = "a known category"
+        raise RecordError(
+            f"expected {expected}, got {got} for field {name!r}{place}"
+            + (f" ({where} refuses it)" if where else "")
+        )
+
+    def _warned(self, step: int, record: Any) -> None:
+        field, where = self._plan.origins[step]
+        name = self.model.fields[field].name if field >= 0 else "an encoded column"
+        value = record if isinstance(record, str) else shorten(self._value(record, field))
+        warnings.warn(
+            f"Found unknown category {value} in field {name!r} ({where}): it is encoded as "
+            "infrequent or as all zeros",
+            UserWarning,
+            stacklevel=3,
+        )
+
+    # ---------------------------------------------------------------- files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file (docs/file_format.md); `mlfast.load` reads it."""
+        from mlfast import serialize
+
+        serialize.save_model(self.model, path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from mlfast import serialize
+
+        return _unpickle, (serialize.dumps(self.model), self._options)
+
+    def verify(self, original: Any, X: Any) -> Any:
+        """Compare with the original, row by row, in batches and single records alike.
+
+        Parameters
+        ----------
+        original : fitted estimator
+            What was compiled.
+        X : table
+            As the original takes it.
+
+        Returns
+        -------
+        mlfast.verify.Report
+
+        Raises
+        ------
+        ParityError
+            At the first row on which an answer differs.
+        """
+        from mlfast.verify import verify
+
+        return verify(self, original, X)
+
+
+def _unpickle(data: bytes, options: dict[str, Any]) -> Predictor:
+    from mlfast import serialize
+
+    return Predictor(serialize.loads(data), **options)
