@@ -25,7 +25,7 @@ def prepare(head: Head, X: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         X = np.asarray(X, dtype=np.float64).astype(dtype)
         if not math.isnan(head.missing):
-            X = np.where(X == dtype.type(head.missing), dtype.type("nan"), X)
+            X = np.where(dtype.type(head.missing) == X, dtype.type("nan"), X)
     return X.astype(np.float64)  # holds every float32
 
 

@@ -112,7 +112,7 @@ def _nodes(found: list[dict[str, Any]]) -> tuple[Nodes, int]:
 def _vectors(
     found: list[dict[str, Any]], sizes: np.ndarray, leaf: np.ndarray, right: np.ndarray, width: int
 ) -> np.ndarray:
-    """Leaf vectors: version 3.2 packs the leaves (number in `right_children`), older ones do not."""
+    """Leaf vectors: packed since XGBoost 3.2, where `right_children` has a leaf's place."""
     if "leaf_weights" not in found[0]:
         return np.concatenate([_float32(t["base_weights"]).reshape(-1, width) for t in found])
     packed = [_float32(tree["leaf_weights"]).reshape(-1, width) for tree in found]
