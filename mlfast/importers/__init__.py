@@ -148,6 +148,8 @@ def _output_names(estimator: Any, model: Any, frame: Frame, names: tuple[str, ..
 
 def _before_head(b: Builder, head: Head, frame: Frame, model: Any, path: str) -> Frame:
     """What the model does with its inputs before it looks at them."""
+    if head.preprocessor is not None:
+        frame = sklearn_pipeline.transform(b, head.preprocessor, frame, path)
     if head.model.n_features != len(frame.columns):
         raise UnsupportedError(
             f"{path}: the model expects {head.model.n_features} features and the steps before "
@@ -163,6 +165,8 @@ def _before_head(b: Builder, head: Head, frame: Frame, model: Any, path: str) ->
     missing = [head.missing] if not math.isnan(head.missing) else []
     if frame.sparse and _is_xgboost(model):
         missing.append(0.0)  # absent entries of a sparse matrix are missing to XGBoost
+    if missing and getattr(head.model, "input_dtype", "float64") == "float32":
+        numbers = b.step(spec.Round, numbers)  # the model compares after rounding
     for value in missing:
         numbers = b.step(spec.Missing, numbers, value=np.full(len(numbers), value))
     for i, number in zip(plain, numbers, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,25 @@ def hist_gradient_boosting(estimator: Any, path: str) -> Head:
         base=np.ravel(estimator._baseline_prediction),
     )
     output = _output(estimator, "positive", path)
-    return Head(model=model, output=output, preprocessor=estimator._preprocessor)
+    return Head(model=model, output=output, preprocessor=_preprocessor(estimator))
+
+
+def _preprocessor(estimator: Any) -> Any:
+    """The ColumnTransformer that numbers the categories; None without categorical features.
+
+    Its other transformer calls `check_array`, which passes numbers on.
+    """
+    before = estimator._preprocessor
+    if before is None:
+        return None
+    from sklearn.preprocessing import FunctionTransformer
+
+    plain = copy.copy(before)
+    plain.transformers_ = [
+        (name, FunctionTransformer() if name == "numerical" else step, columns)
+        for name, step, columns in before.transformers_
+    ]
+    return plain
 
 
 #: Loss -> link of its probabilities and the link's slope, binary, then several classes.

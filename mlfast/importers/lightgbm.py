@@ -23,7 +23,7 @@ def handles(estimator: object) -> bool:
     return isinstance(estimator, LightGBMText) or comes_from(estimator, "lightgbm")
 
 
-def load_file(path: str) -> LightGBMText:
+def load_file(path: str | Path) -> LightGBMText:
     """Read a model file written by `save_model`."""
     try:
         text = Path(path).read_text(encoding="utf-8")

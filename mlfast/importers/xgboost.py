@@ -12,10 +12,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlfast.errors import ModelFileError, NotFittedError, SpecError, UnsupportedError
 from mlfast.importers import _ubjson
 from mlfast.importers._head import Head
 from mlfast.importers._loaded import class_names, comes_from
+from mlfast.importers._xgboost_categories import categories
 from mlfast.importers._xgboost_output import base_margin, booster_output, classifier_output
 from mlfast.importers._xgboost_trees import n_outputs, trees
 
@@ -32,7 +35,7 @@ def handles(estimator: object) -> bool:
     return isinstance(estimator, XGBoostFile) or comes_from(estimator, "xgboost")
 
 
-def load_file(path: str) -> XGBoostFile:
+def load_file(path: str | Path) -> XGBoostFile:
     """Read a model file written by `save_model`, JSON or UBJSON."""
     data = Path(path).read_bytes()
     try:
@@ -85,7 +88,7 @@ def _import(learner: dict[str, Any], path: str, estimator: Any) -> Head:
         # With early stopping the estimators, unlike Booster, predict with the best round's trees.
         best = learner.get("attributes", {}).get("best_iteration")
         iterations = None if best is None else int(best) + 1
-        missing = float(estimator.missing)
+        missing = float(np.float32(estimator.missing))
         if "XGBClassifier" in class_names(estimator, "xgboost"):
             n_classes = int(estimator.n_classes_)
     base = base_margin(learner, outputs)
@@ -99,5 +102,6 @@ def _import(learner: dict[str, Any], path: str, estimator: Any) -> Head:
         model=model,
         output=output,
         missing=missing,
+        categories=categories(learner, missing, path),
         feature_names=names or None,
     )

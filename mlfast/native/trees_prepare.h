@@ -100,7 +100,7 @@ static inline int64_t mlf_category(double x, uint8_t rule, int float32)
     if (rule == 0)             /* lightgbm: static_cast<int>, negative is missing */
         return x > -1.0 && x < 2147483648.0 ? (int64_t)x : -2;
     if (rule == 1)             /* xgboost */
-        return x >= 0.0 && x < 16777216.0 ? (int64_t)x : -2;
+        return x >= 0.0 && x < 16777216.0 ? (int64_t)x : -1;
     double limit = float32 ? 16777216.0 : 9007199254740992.0;
     return x >= 0.0 && x <= limit ? (int64_t)x : -1;
 }

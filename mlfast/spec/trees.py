@@ -59,7 +59,7 @@ class TreeEnsemble(Spec):
         ``|x| <= 1e-35`` (as float32) are missing
     category_rule : str
         How x becomes a category. All truncate towards zero; NaN is missing.
-        "xgboost": ``x < 0`` and ``x >= 2**24`` are missing.
+        "xgboost": ``x < 0`` and ``x >= 2**24`` belong to no category.
         "lightgbm": a negative truncated value, or one beyond int32, is missing.
         "treelite": ``x < 0`` and ``x > 2**24`` (float32; 2**53 for float64)
         belong to no category.
