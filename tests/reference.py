@@ -86,7 +86,7 @@ def raw(t: TreeEnsemble, found: np.ndarray) -> np.ndarray:
     if t.divisor != 1.0:
         total /= dtype(t.divisor)
     if not t.base_first:
-        total += base
+        total = (total.astype(np.float64) + t.base).astype(dtype)
     return total
 
 

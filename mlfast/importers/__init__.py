@@ -20,7 +20,7 @@ from mlfast.importers._head import FeatureCategories, Head
 from mlfast.importers._keys import NAN, NONE, Mapping, Token, token
 
 #: Modules with `handles(estimator)` and `import_head(estimator, path)`, asked in this order.
-HEADS = ("sklearn_linear", "sklearn_trees", "xgboost", "lightgbm")
+HEADS = ("sklearn_linear", "sklearn_trees", "xgboost", "lightgbm", "treelite")
 
 
 def import_model(estimator: Any) -> spec.Model:
@@ -148,8 +148,6 @@ def _output_names(estimator: Any, model: Any, frame: Frame, names: tuple[str, ..
 
 def _before_head(b: Builder, head: Head, frame: Frame, model: Any, path: str) -> Frame:
     """What the model does with its inputs before it looks at them."""
-    if head.preprocessor is not None:
-        frame = sklearn_pipeline.transform(b, head.preprocessor, frame, path)
     if head.model.n_features != len(frame.columns):
         raise UnsupportedError(
             f"{path}: the model expects {head.model.n_features} features and the steps before "

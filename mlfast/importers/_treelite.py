@@ -35,6 +35,7 @@ class Tree:
     categories: np.ndarray  # of all nodes, one after another
     category_begin: np.ndarray
     category_end: np.ndarray
+    ids: np.ndarray  # each node's number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _checkpoint(reader: _Reader) -> Checkpoint:
 
 
 def _tree(reader: _Reader, dtype: np.dtype) -> Tree:
-    n_nodes = reader.scalar("i")
+    n_nodes = int(reader.scalar("i"))
     reader.scalar("B")  # whether there are categorical splits
     tree = Tree(
         node_type=reader.array("i1"),
@@ -165,6 +166,7 @@ def _tree(reader: _Reader, dtype: np.dtype) -> Tree:
         categories=reader.array("<u4"),
         category_begin=reader.array("<u8"),
         category_end=reader.array("<u8"),
+        ids=np.arange(n_nodes),
     )
     for kind in ("<u8", "<f8", "<f8"):  # data count, sum of hessians, gain; present or not
         reader.array(kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -11,9 +12,7 @@ from mlfast.errors import UnsupportedError
 from mlfast.importers._head import FeatureCategories
 
 
-def categories(
-    learner: dict[str, Any], missing: float, path: str
-) -> dict[int, FeatureCategories]:
+def categories(learner: dict[str, Any], missing: float, path: str) -> dict[int, FeatureCategories]:
     """Features that the model reads as categories, by number.
 
     A category becomes its number among the training frame's. XGBoost refuses
@@ -22,7 +21,7 @@ def categories(
     take the numbers themselves and are not concerned.
     """
     booster = learner["gradient_booster"]
-    model = (booster["gbtree"] if "gbtree" in booster else booster)["model"]
+    model = booster.get("gbtree", booster)["model"]
     found = {}
     for feature, entry in enumerate(model.get("cats", {}).get("enc", ())):
         values = np.asarray(entry["values"])
@@ -49,5 +48,4 @@ def _names(entry: dict[str, Any], feature: int, path: str) -> tuple[str, ...]:
             f"{path}: feature {feature} has category names outside ASCII, which XGBoost cuts off "
             "when it stores them; recode the column in ASCII or as integers and train again"
         )
-    pairs = zip(offsets[:-1], offsets[1:], strict=True)
-    return tuple(data[begin:end].decode("ascii") for begin, end in pairs)
+    return tuple(data[begin:end].decode("ascii") for begin, end in itertools.pairwise(offsets))

@@ -80,6 +80,6 @@ void mlf_trees_reference(const mlf_ensemble *e, const double *x, double *raw)
             raw[k] = e->sum_float32 ? (double)((float)raw[k] / (float)e->divisor)
                                     : raw[k] / e->divisor;
         if (!e->base_first)
-            raw[k] = add(e, raw[k], e->base[k]);
+            raw[k] = rounded(e, raw[k] + e->base[k]);
     }
 }

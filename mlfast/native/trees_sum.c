@@ -14,7 +14,7 @@ int mlf_sum_make(mlf_sum *sum, const mlf_forest *forest, const int32_t *rows, in
     if (base == NULL || first == NULL || values == NULL)
         return -1;
     for (size_t k = 0; k < n_outputs; k++)
-        base[k] = float32 ? (double)(float)e->base[k] : e->base[k];
+        base[k] = float32 && e->base_first ? (double)(float)e->base[k] : e->base[k];
     for (size_t k = 0; forest->first != NULL && k <= n_outputs; k++)
         first[k] = forest->first[k];
     for (size_t i = 0; i < n; i++) {

@@ -36,7 +36,7 @@ static inline double mlf_sum_finish(const mlf_sum *s, int32_t k, double sum)
         float f = (float)sum;
         if (s->divisor != 1.0)
             f /= (float)s->divisor;
-        return (double)(s->base_first ? f : f + (float)s->base[k]);
+        return (double)(s->base_first ? f : (float)((double)f + s->base[k]));
     }
     if (s->divisor != 1.0)
         sum /= s->divisor;

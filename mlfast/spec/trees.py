@@ -33,7 +33,8 @@ class TreeEnsemble(Spec):
 
     The leaves' values are added tree by tree, in order, each sum in
     `sum_dtype`; the sums start at `base` (`base_first`) or `base` is added to
-    the finished sums; before that they are divided by `divisor` unless it is 1.
+    the finished sums in float64 and the result rounded to `sum_dtype`; before that
+    they are divided by `divisor` unless it is 1.
 
     Parameters
     ----------
