@@ -1,4 +1,4 @@
-"""Compares an imported head with the original model, through the reference walker."""
+"""Compares an imported head with the original: through the reference walker, and compiled."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import reference
 
+import mlfast
 from mlfast.importers._head import Head
 
 
@@ -49,6 +50,7 @@ def same(got: Any, want: Any, ulp: int = 0) -> None:
 
 
 def check(
+    model: Any,
     head: Head,
     X: np.ndarray,
     *,
@@ -58,17 +60,25 @@ def check(
     leaves: Any = None,
     ulp: int = 0,
 ) -> None:
-    """What the head answers for X against the original's answers."""
+    """What the head of `model` answers for X against the original's answers.
+
+    `ulp` is for values that came through a function of NumPy's own, never for sums.
+    """
     found = reference.leaves(head.model, reference.prepare(head, X))
     decisions, values, labels = reference.answers(head.output, reference.raw(head.model, found))
+    compiled = mlfast.compile(model)
+    linked = ulp if head.output.decision_link != "identity" else 0
     if leaves is not None:
         same(head.model.leaf_ids[found], leaves)
+        same(compiled.apply(X), leaves)
     if margin is not None:
-        same(decisions, margin, ulp if head.output.decision_link != "identity" else 0)
+        same(decisions, margin, linked)
+        same(compiled.decision_function(X), margin, linked)
     if proba is not None:
         same(values, proba, ulp)
+        same(compiled.predict_proba(X), proba, ulp)
     if label is not None:
-        label = np.asarray(label)
-        same(labels, label, ulp if head.output.rule == "value" else 0)
-        if labels.dtype.kind != "U":
-            assert labels.dtype == label.dtype
+        valued = ulp if head.output.rule == "value" else 0
+        for got in (labels, compiled.predict(X)):
+            same(got, label, valued)
+            assert got.dtype.kind == "U" or got.dtype == np.asarray(label).dtype

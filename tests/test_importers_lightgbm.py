@@ -32,6 +32,7 @@ def compare(model: Any) -> None:
     rows = hard_rows(head, RNG)
     raw = "decision_function" in head.output.methods
     check(
+        model,
         head,
         rows,
         margin=model.predict(rows, raw_score=True) if raw else None,

@@ -29,6 +29,7 @@ def compare(model: Any, ulp: int = 0) -> None:
         return getattr(model, method)(rows) if method in head.output.methods else None
 
     check(
+        model,
         head,
         rows,
         margin=ask("decision_function"),

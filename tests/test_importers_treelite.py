@@ -26,6 +26,7 @@ def compare(model: Any, ulp: int = 0, values: bool = True) -> None:
     with np.errstate(over="ignore"):
         rows = hard_rows(head, RNG).astype(head.model.input_dtype)
     check(
+        model,
         head,
         rows,
         margin=treelite.gtil.predict(model, rows, pred_margin=True, nthread=1),

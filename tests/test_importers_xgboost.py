@@ -22,6 +22,7 @@ def compare(model: Any) -> None:
     head = importer.import_head(model, "model")
     rows = hard_rows(head, RNG).astype(np.float32)
     check(
+        model,
         head,
         rows,
         margin=model.predict(rows, output_margin=True),
@@ -29,7 +30,7 @@ def compare(model: Any) -> None:
         label=model.predict(rows),
     )
     finite = np.where(np.isinf(rows), 0.5, rows)  # apply goes through DMatrix, which refuses inf
-    check(head, finite, leaves=model.apply(finite))
+    check(model, head, finite, leaves=model.apply(finite))
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def _field_names(
     n_fields = None
     for part in [estimator, *(step for step, _ in transformers)]:
         names = _attribute(part, "feature_names_in_")
-        if names is not None:
+        if names is not None and not _invented(names):
             return tuple(str(name) for name in names), True
         if n_fields is None:
             n_fields = _attribute(part, "n_features_in_")
@@ -121,6 +121,11 @@ def _field_names(
                 sklearn_pipeline.check_fitted(step, path)
         raise UnsupportedError("the estimator does not know how many features it was fitted on")
     return tuple(f"x{i}" for i in range(int(n_fields))), False
+
+
+def _invented(names: Any) -> bool:
+    """Whether these are the names that LightGBM gives to the columns of an array."""
+    return all(name == f"Column_{i}" for i, name in enumerate(names))
 
 
 def _attribute(estimator: Any, name: str) -> Any:

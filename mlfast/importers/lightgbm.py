@@ -6,12 +6,12 @@ numbers and the categories of data frames, and exact float64 numbers.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 from mlfast.errors import ModelFileError, NotFittedError, SpecError, UnsupportedError
 from mlfast.importers._head import Head
+from mlfast.importers._lightgbm_categories import categories
 from mlfast.importers._lightgbm_output import output
 from mlfast.importers._lightgbm_text import LightGBMText, parse
 from mlfast.importers._lightgbm_trees import trees
@@ -68,11 +68,13 @@ def _import(text: LightGBMText, classes: Any, path: str) -> Head:
     try:
         model = trees(text, path)
         names = tuple(text.header.get("feature_names", "").split())
+        if names == tuple(f"Column_{i}" for i in range(len(names))):
+            names = ()  # LightGBM's own, for arrays
         averaged = "average_output" in text.header
         return Head(
             model=model,
             output=output(text.header.get("objective", ""), averaged, classes, path),
-            missing=math.nan,
+            categories=categories(text, path),
             feature_names=names or None,
         )
     except (KeyError, IndexError, ValueError, OverflowError, SpecError) as error:
