@@ -5,58 +5,111 @@
 
 #include "trees_layout.h"
 
-typedef struct entry {
-    const char *name;
-    const char *(*lower)(const mlf_lowering *in, mlf_head *head);
-} entry;
+typedef const char *lower_fn(const mlf_lowering *in, mlf_head *head);
 
-static const entry layouts[] = {
+typedef struct layout_entry {
+    const char *name;
+    lower_fn *lower;
+} layout_entry;
+
+static const layout_entry layouts[] = {
     { "heap", mlf_heap_lower },
     { "walk", mlf_walk_lower },
+    { "lanes", mlf_lanes_lower },
 };
 
 #define N_LAYOUTS (sizeof layouts / sizeof *layouts)
 
 const char *const *mlf_trees_layouts(mlf_isa isa)
 {
-    static const char *const names[] = { "heap", "walk", NULL };
-    (void)isa;
-    return names;
+    static const char *const all[] = { "heap", "walk", "lanes", NULL };
+    static const char *const portable[] = { "heap", "walk", NULL };
+    return isa == MLF_ISA_COUNT - 1 && MLF_X86 ? all : portable;
 }
 
-static const entry *find_layout(const char *name)
+static lower_fn *find_layout(const char *name)
 {
     for (size_t i = 0; i < N_LAYOUTS; i++)
         if (strcmp(layouts[i].name, name) == 0)
-            return &layouts[i];
+            return layouts[i].lower;
     return NULL;
 }
 
-static const char *lower(const mlf_lowering *in, const char *name, mlf_head *head,
-                         char *plan_text, size_t text_size)
+/* The layouts by preference, as measured; the first that fits is taken, and `walk` fits all. */
+static const char *const for_one[] = { "lanes", "heap", "walk", NULL };
+static const char *const for_block[] = { "heap", "walk", NULL };
+
+typedef struct text {
+    char *at;
+    size_t left;
+} text;
+
+static void append(text *out, const char *separator, const char *words)
+{
+    int n = snprintf(out->at, out->left, "%s%s", separator, words);
+    size_t used = n < 0 ? 0 : (size_t)n < out->left ? (size_t)n : out->left ? out->left - 1 : 0;
+    out->at += used;
+    out->left -= used;
+}
+
+/* Lowers to the first layout of `names` that fits; says in `out` which, and why not the others. */
+static const char *lower_first(const mlf_lowering *in, const char *const *names, mlf_head *head,
+                               text *out)
+{
+    const char *refused[8], *failed = NULL;
+    size_t n = 0;
+    for (; *names != NULL; names++) {
+        failed = find_layout(*names)(in, head);
+        if (failed == NULL)
+            break;
+        refused[n++] = failed;
+    }
+    if (failed != NULL)
+        return failed;
+    append(out, "", *names);
+    for (size_t i = 0; i < n; i++)
+        append(out, i == 0 ? " (not " : "; not ", refused[i]);
+    append(out, "", n > 0 ? ")" : "");
+    return NULL;
+}
+
+/* Blocks through the layout that was chosen for them. */
+static void block_elsewhere(const void *data, const double *x, ptrdiff_t stride, int32_t n,
+                            double *raw, void *scratch)
+{
+    const mlf_head *block = ((const mlf_layout_data *)data)->block;
+    block->block(block->data, x, stride, n, raw, scratch);
+}
+
+static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *head, text *out)
 {
     const mlf_ensemble *e = in->forest->ensemble;
-    head->n_features = e->n_features;
-    head->n_outputs = e->n_outputs;
-    const entry *chosen = NULL;
-    const char *refused = NULL;
-    if (name != NULL) {
-        chosen = find_layout(name);
-        if (chosen == NULL)
-            return "unknown layout of trees";
-        refused = chosen->lower(in, head);
-    } else {
-        for (size_t i = 0; i < N_LAYOUTS; i++) {
-            chosen = &layouts[i];
-            refused = chosen->lower(in, head);
-            if (refused == NULL)
-                break;
-        }
+    *head = (mlf_head){ .n_features = e->n_features, .n_outputs = e->n_outputs };
+    char facts[96];
+    snprintf(facts, sizeof facts, "%d trees, depth %d, %d columns; ", e->n_trees,
+             in->forest->max_height, in->forest->n_columns);
+    append(out, "", facts);
+    if (layout != NULL) {
+        lower_fn *chosen = find_layout(layout);
+        append(out, layout, " for all rows, as asked");
+        return chosen == NULL ? "unknown layout of trees" : chosen(in, head);
     }
-    if (refused == NULL)
-        snprintf(plan_text, text_size, "%s for single rows and blocks (%d trees, depth %d)",
-                 chosen->name, e->n_trees, in->forest->max_height);
-    return refused;
+    mlf_head one = *head, *block = in->memory->alloc(in->memory, sizeof *block);
+    if (block == NULL)
+        return MLF_NO_MEMORY;
+    *block = *head;
+    append(out, "", "single rows: ");
+    const char *failed = lower_first(in, for_one, &one, out);
+    append(out, "", "; blocks: ");
+    if (failed == NULL)
+        failed = lower_first(in, for_block, block, out);
+    if (failed != NULL)
+        return failed;
+    ((mlf_layout_data *)(uintptr_t)one.data)->block = block;
+    *head = one;
+    head->scratch_block = block->scratch_block;
+    head->block = block_elsewhere;
+    return NULL;
 }
 
 const char *mlf_trees_lower(const mlf_ensemble *ensemble, mlf_isa isa, const char *layout,
@@ -71,8 +124,9 @@ const char *mlf_trees_lower(const mlf_ensemble *ensemble, mlf_isa isa, const cha
         return MLF_NO_MEMORY;
     }
     mlf_lowering in = { .isa = isa, .memory = memory, .forest = &forest, .bytes = &bytes };
-    const char *refused = lower(&in, layout, head, plan_text, text_size);
+    text out = { .at = plan_text, .left = text_size };
+    const char *failed = lower(&in, layout, head, &out);
     mlf_forest_free(&forest);
     mlf_forest_free(&bytes);
-    return refused;
+    return failed;
 }

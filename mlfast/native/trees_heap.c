@@ -10,7 +10,7 @@ static void place(const mlf_forest *forest, int64_t root, int64_t node, int32_t 
 {
     const mlf_ensemble *e = forest->ensemble;
     if (level == 0) {
-        rows[slot - ((1 << depth) - 1)] = forest->leaf[node];
+        rows[slot - (1 << depth)] = forest->leaf[node];
         return;
     }
     int inner = e->feature[node] >= 0;
@@ -20,9 +20,10 @@ static void place(const mlf_forest *forest, int64_t root, int64_t node, int32_t 
     if (inner)
         nodes[slot] = (mlf_heap_node){
             .key = ranks ? forest->rank[node] : (int32_t)forest->key[node],
-            .entry = forest->column[node] + (e->default_left[node] ? 0 : forest->n_columns) };
-    place(forest, root, left, 2 * slot + 1, level - 1, ranks, nodes, rows, depth);
-    place(forest, root, right, 2 * slot + 2, level - 1, ranks, nodes, rows, depth);
+            .entry = (uint32_t)(forest->column[node]
+                                + (e->default_left[node] ? 0 : forest->n_columns)) };
+    place(forest, root, left, 2 * slot, level - 1, ranks, nodes, rows, depth);
+    place(forest, root, right, 2 * slot + 1, level - 1, ranks, nodes, rows, depth);
 }
 
 const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head)
@@ -35,10 +36,10 @@ const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head)
         return "heap: trees deeper than 8 levels";
     if (forest->n_numeric < forest->n_columns)
         return "heap: categorical splits";
-    size_t n_inner = ((size_t)1 << depth) - 1, n_leaves = (size_t)1 << depth;
+    size_t n_leaves = (size_t)1 << depth;
     int ranks = !e->input_float32;
     mlf_heap *heap = in->memory->alloc(in->memory, sizeof *heap);
-    mlf_heap_node *nodes = in->memory->alloc(in->memory, (n_trees * n_inner + 1) * sizeof *nodes);
+    mlf_heap_node *nodes = in->memory->alloc(in->memory, (n_trees * n_leaves + 1) * sizeof *nodes);
     int32_t *rows = malloc(n_trees * n_leaves * sizeof *rows + 1);
     const mlf_prepare *prepare = mlf_prepare_make(forest, ranks, in->memory);
     if (heap == NULL || nodes == NULL || rows == NULL || prepare == NULL) {
@@ -47,7 +48,7 @@ const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head)
     }
     for (size_t t = 0; t < n_trees; t++) {
         int64_t root = e->tree_offsets[forest->trees[t]];
-        place(forest, root, root, 0, depth, ranks, nodes + t * n_inner, rows + t * n_leaves, depth);
+        place(forest, root, root, 1, depth, ranks, nodes + t * n_leaves, rows + t * n_leaves, depth);
     }
     *heap = (mlf_heap){ .prepare = prepare, .n_trees = forest->n_trees, .depth = depth,
                         .nodes = nodes };

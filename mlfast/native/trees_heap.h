@@ -1,6 +1,7 @@
 /* Layout "heap": complete binary heaps of one depth, walked without branches.
  *
- * Node i has the children 2i + 1 (left) and 2i + 2; shallower leaves are repeated below.
+ * The root is node 1, node i has the children 2i (left) and 2i + 1; shallower leaves are
+ * repeated below.
  * Numeric splits only.
  */
 #ifndef MLF_TREES_HEAP_H
@@ -10,7 +11,7 @@
 
 typedef struct mlf_heap_node {
     int32_t key;               /* right when v[entry] >= key                             */
-    int32_t entry;             /* index into the prepared row (trees_prepare.h)          */
+    uint32_t entry;            /* index into the prepared row (trees_prepare.h)          */
 } mlf_heap_node;
 
 typedef struct mlf_heap {
@@ -18,7 +19,7 @@ typedef struct mlf_heap {
     const mlf_prepare *prepare;
     mlf_sum sum;               /* values: [n_trees][2^depth][width]                      */
     int32_t n_trees, depth;
-    const mlf_heap_node *nodes;    /* [n_trees][2^depth - 1]                             */
+    const mlf_heap_node *nodes;    /* [n_trees][2^depth], node 0 unused                  */
 } mlf_heap;
 
 #define MLF_DECLARE_(isa) MLF_DECLARE_HEAD(mlf_heap, isa)

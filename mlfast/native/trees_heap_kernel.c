@@ -1,6 +1,6 @@
 /* Walk over complete heaps (trees_heap.h).
  *
- *   i <- 2 i + 1 + (v[entry_i] >= key_i)        depth times
+ *   i <- 2 i + (v[entry_i] >= key_i)        depth times, from 1
  *
  * The chain of loads of one tree is slow; `chains` trees (or rows) in flight hide it.
  */
@@ -11,28 +11,27 @@
 /* Chain j walks tree nodes[j] with row v[j]; i[j] ends as the leaf's place among 2^depth. */
 static inline __attribute__((always_inline)) void
 descend(const mlf_heap_node *const *nodes, const int32_t *const *v, int chains, int32_t depth,
-        uint32_t *out)
+        uint64_t *out)
 {
-    uint32_t i[MOST_CHAINS] = { 0 };
+    uint64_t i[MOST_CHAINS] = { 1, 1, 1, 1, 1, 1, 1, 1 };
     for (int32_t level = 0; level < depth; level++)
 #pragma GCC unroll 8
         for (int j = 0; j < chains; j++) {
-            mlf_heap_node node = nodes[j][i[j]];
-            i[j] = 2 * i[j] + 1 + (v[j][node.entry] >= node.key);
+            const mlf_heap_node *node = &nodes[j][i[j]];
+            i[j] = 2 * i[j] + (v[j][node->entry] >= node->key);
         }
     for (int j = 0; j < chains; j++)
-        out[j] = i[j] - ((UINT32_C(1) << depth) - 1);
+        out[j] = i[j] - (UINT64_C(1) << depth);
 }
 
 static inline __attribute__((always_inline)) void
 trees_of_row(const mlf_heap *heap, int32_t t, int chains, const int32_t *row, int32_t *leaf)
 {
-    size_t n_inner = ((size_t)1 << heap->depth) - 1;
     const mlf_heap_node *nodes[MOST_CHAINS];
     const int32_t *v[MOST_CHAINS];
-    uint32_t out[MOST_CHAINS];
+    uint64_t out[MOST_CHAINS];
     for (int j = 0; j < chains; j++) {
-        nodes[j] = heap->nodes + (size_t)(t + j) * n_inner;
+        nodes[j] = heap->nodes + ((size_t)(t + j) << heap->depth);
         v[j] = row;
     }
     descend(nodes, v, chains, heap->depth, out);
@@ -64,7 +63,6 @@ void MLF_FN(mlf_heap_block)(const void *data, const double *x, ptrdiff_t stride,
 {
     const mlf_heap *heap = data;
     size_t row_size = mlf_row_words(heap->prepare);
-    size_t n_inner = ((size_t)1 << heap->depth) - 1;
     int32_t *rows = scratch, *leaf = rows + MLF_BLOCK * row_size;
     for (int32_t r = 0; r < n; r++)
         MLF_FN(mlf_prepare_words)(heap->prepare, x + r, stride, rows + (size_t)r * row_size);
@@ -74,9 +72,9 @@ void MLF_FN(mlf_heap_block)(const void *data, const double *x, ptrdiff_t stride,
             k++;
         const mlf_heap_node *nodes[MOST_CHAINS];
         const int32_t *v[MOST_CHAINS];
-        uint32_t out[MOST_CHAINS];
+        uint64_t out[MOST_CHAINS];
         for (int j = 0; j < MOST_CHAINS; j++)
-            nodes[j] = heap->nodes + (size_t)t * n_inner;
+            nodes[j] = heap->nodes + ((size_t)t << heap->depth);
         for (int32_t r = 0; r < n; r += MOST_CHAINS) {
             for (int j = 0; j < MOST_CHAINS; j++)     /* past the last row: the last row again */
                 v[j] = rows + (size_t)(r + j < n ? r + j : n - 1) * row_size;

@@ -2,15 +2,15 @@
 
 /* `open` are inner nodes whose children have no place yet, the next line's node last. A line is
  * filled greedily with the heaviest node's children; what it opened and could not hold waits. */
-int64_t mlf_order_nodes(const mlf_forest *forest, int64_t root, int32_t pairs_per_line,
-                        int32_t *place, int32_t *work)
+int64_t mlf_order_nodes(const mlf_forest *forest, int64_t root, int32_t top, int64_t at,
+                        int32_t pairs_per_line, int32_t *place, int32_t *work)
 {
     const mlf_ensemble *e = forest->ensemble;
     int32_t *open = work;
-    int64_t n_open = 0, next = 2;
-    place[0] = 0;
-    if (e->feature[root] >= 0)
-        open[n_open++] = 0;
+    int64_t n_open = 0, next = at + 2;
+    place[top] = (int32_t)at;
+    if (e->feature[root + top] >= 0)
+        open[n_open++] = top;
     while (n_open > 0) {
         int64_t base = n_open - 1;         /* the candidates for this line: open[base ..] */
         do {

@@ -4,11 +4,11 @@
 
 #include "trees_forest.h"
 
-/* place[local] for every node of a tree with root `root`: the root at 0, siblings at 2k and
- * 2k + 1, `pairs_per_line` pairs sharing a line where they are the likely way on (a subtree's
- * leaves count as its likelihood). Children come after parents; place 1 is empty.
- * `work`: int32[nodes of the tree]. Returns the number of places. */
-int64_t mlf_order_nodes(const mlf_forest *forest, int64_t root, int32_t pairs_per_line,
-                        int32_t *place, int32_t *work);
+/* place[local] for every node below node `top` of the tree with root `root`: the top at the even
+ * place `at`, siblings at 2k and 2k + 1, `pairs_per_line` pairs sharing a line where they are the
+ * likely way on (a subtree's leaves count as its likelihood). Children come after parents; place
+ * at + 1 is empty. `work`: int32[nodes of the tree]. Returns the next free place. */
+int64_t mlf_order_nodes(const mlf_forest *forest, int64_t root, int32_t top, int64_t at,
+                        int32_t pairs_per_line, int32_t *place, int32_t *work);
 
 #endif

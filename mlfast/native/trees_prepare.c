@@ -22,10 +22,10 @@ static int make_cuts(mlf_prepared_column *out, const mlf_column *column, int flo
     int32_t blocks = column->n / 16 + 1;       /* at least one padded cut: no block is full at the end */
     int32_t padded = (blocks + 15) / 16 * 16;
     size_t size = float32 ? sizeof(int32_t) : sizeof(int64_t);
-    void *cuts = array(memory, (size_t)blocks * 16, size);
-    void *pivots = array(memory, (size_t)padded, size);
-    if (cuts == NULL || pivots == NULL)
+    void *pivots = array(memory, (size_t)padded + (size_t)blocks * 16, size);
+    if (pivots == NULL)
         return -1;
+    void *cuts = (char *)pivots + (size_t)padded * size;
     for (int32_t i = 0; i < blocks * 16; i++)
         store(cuts, i, i < column->n ? column->cuts[i] : INT64_MAX, float32);
     for (int32_t i = 0; i < padded; i++)
@@ -65,8 +65,8 @@ const mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_mem
     size_t n = (size_t)forest->n_columns;
     mlf_prepare *p = array(memory, 1, sizeof *p);
     mlf_prepared_column *columns = array(memory, n, sizeof *columns);
-    int32_t *feature = array(memory, n, sizeof *feature);
-    uint8_t *zero_missing = array(memory, n, 1);
+    int32_t *feature = array(memory, n + 8, sizeof *feature);
+    uint8_t *zero_missing = array(memory, n + 8, 1);
     if (p == NULL || columns == NULL || feature == NULL || zero_missing == NULL)
         return NULL;
     *p = (mlf_prepare){
@@ -79,7 +79,8 @@ const mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_mem
         const mlf_column *column = &forest->columns[c];
         feature[c] = column->feature;
         zero_missing[c] = e->zero_as_missing[column->feature];
-        p->any_zero |= zero_missing[c];
+        if (zero_missing[c])
+            p->any_zero = 1;
         p->identity &= (size_t)column->feature == c;
         columns[c] = (mlf_prepared_column){ .feature = column->feature, .n = column->n };
         if (column->member ? make_codes(&columns[c], column, memory)

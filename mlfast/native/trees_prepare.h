@@ -25,8 +25,9 @@ typedef struct mlf_prepared_column {
     int32_t feature;
     int32_t n;                 /* cuts or categories                                     */
     int32_t n_pivots;          /* blocks of 16 cuts                                      */
-    const void *cuts;          /* int32 or int64 [16 * n_pivots], padded with the maximum */
-    const void *pivots;        /* last cut of each block, padded to a multiple of 16     */
+    const void *pivots;        /* int32 or int64: last cut of each block, then INT_MAX up to
+                                * a multiple of 16; the cuts follow                      */
+    const void *cuts;          /* [16 * n_pivots], padded with INT_MAX                   */
     const int32_t *categories; /* member columns                                         */
     const int32_t *codes;      /* code of category c, or NULL: search categories         */
     int32_t n_codes;
@@ -39,8 +40,8 @@ typedef struct mlf_prepare {
     int32_t any_zero;          /* some column takes zeros for missing                    */
     int32_t identity;          /* column c reads feature c                               */
     uint8_t category_rule;
-    const uint8_t *zero_missing;   /* (n_columns,)                                       */
-    const int32_t *feature;        /* (n_columns,)                                       */
+    const uint8_t *zero_missing;   /* (n_columns + 8,)                                   */
+    const int32_t *feature;        /* (n_columns + 8,)                                   */
     const mlf_prepared_column *columns;
 } mlf_prepare;
 
@@ -49,13 +50,10 @@ const mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_mem
 
 /* A row as integers: v[c] is column c's copy with missing values left, v[n_columns + c] the copy
  * with missing values right; codes are in both. x: feature f at x[f * stride].
- * words: v int32[2 * n_columns + 1], its last INT32_MIN, which is below every K.
- * bytes: v uint8[2 * n_columns]; ranks and codes that fit. */
+ * v: int32[2 * n_columns + 1], its last INT32_MIN, which is below every K. */
 #define MLF_DECLARE_(isa)                                                                       \
     void mlf_prepare_words_##isa(const mlf_prepare *p, const double *x, ptrdiff_t stride,      \
-                                 int32_t *v);                                                   \
-    void mlf_prepare_bytes_##isa(const mlf_prepare *p, const double *x, ptrdiff_t stride,      \
-                                 uint8_t *v);
+                                 int32_t *v);
 MLF_FOR_EACH_ISA(MLF_DECLARE_)
 #undef MLF_DECLARE_
 

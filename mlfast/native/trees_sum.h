@@ -43,42 +43,90 @@ static inline double mlf_sum_finish(const mlf_sum *s, int32_t k, double sum)
     return s->base_first ? sum : sum + s->base[k];
 }
 
-/* One row: leaf[t] is the row of tree t's leaf in `values`. */
-static inline void mlf_sum_leaves(const mlf_sum *s, const int32_t *leaf, double *raw)
+/* One row's sums while its trees come in, in order. */
+typedef struct mlf_running {
+    int32_t k;                 /* the output that is being added to                      */
+    float f;
+    double d;
+} mlf_running;
+
+static inline mlf_running mlf_sum_begin(const mlf_sum *s, double *raw)
+{
+    for (int32_t k = 0; s->vectors && k < s->n_outputs; k++)
+        raw[k] = mlf_sum_start(s, k);
+    double start = mlf_sum_start(s, 0);
+    return (mlf_running){ .k = 0, .f = (float)start, .d = start };
+}
+
+/* Output running->k is complete: on to the next. */
+static inline void mlf_sum_next(const mlf_sum *s, mlf_running *running, double *raw)
+{
+    int32_t k = running->k++;
+    raw[k] = mlf_sum_finish(s, k, s->float32 ? (double)running->f : running->d);
+    if (k + 1 < s->n_outputs) {
+        running->d = mlf_sum_start(s, k + 1);
+        running->f = (float)running->d;
+    }
+}
+
+static inline void mlf_sum_vectors(const mlf_sum *s, const int32_t *leaf, int32_t n, double *raw)
+{
+    size_t width = (size_t)s->n_outputs;
+    for (int32_t t = 0; t < n; t++) {
+        const float *f = (const float *)s->values + (size_t)leaf[t] * width;
+        const double *d = (const double *)s->values + (size_t)leaf[t] * width;
+        if (s->float32)
+            for (size_t k = 0; k < width; k++)
+                raw[k] = (double)((float)raw[k] + f[k]);
+        else
+            for (size_t k = 0; k < width; k++)
+                raw[k] += d[k];
+    }
+}
+
+/* Trees `from` .. `to` - 1; leaf[0] is the row of tree `from`'s leaf in `values`. */
+static inline void mlf_sum_trees(const mlf_sum *s, mlf_running *running, const int32_t *leaf,
+                                 int32_t from, int32_t to, double *raw)
 {
     if (s->vectors) {
-        size_t width = (size_t)s->n_outputs;
-        for (size_t k = 0; k < width; k++)
-            raw[k] = mlf_sum_start(s, (int32_t)k);
-        for (int32_t t = 0; t < s->n_trees; t++) {
-            const float *f = (const float *)s->values + (size_t)leaf[t] * width;
-            const double *d = (const double *)s->values + (size_t)leaf[t] * width;
-            if (s->float32)
-                for (size_t k = 0; k < width; k++)
-                    raw[k] = (double)((float)raw[k] + f[k]);
-            else
-                for (size_t k = 0; k < width; k++)
-                    raw[k] += d[k];
-        }
-        for (size_t k = 0; k < width; k++)
-            raw[k] = mlf_sum_finish(s, (int32_t)k, raw[k]);
+        mlf_sum_vectors(s, leaf, to - from, raw);
         return;
     }
-    for (int32_t k = 0; k < s->n_outputs; k++) {
-        double sum = mlf_sum_start(s, k);
-        if (s->float32) {
-            const float *values = s->values;
-            float f = (float)sum;
-            for (int32_t t = s->first[k]; t < s->first[k + 1]; t++)
-                f += values[leaf[t]];
-            sum = (double)f;
-        } else {
-            const double *values = s->values;
-            for (int32_t t = s->first[k]; t < s->first[k + 1]; t++)
-                sum += values[leaf[t]];
+    for (int32_t t = from; t < to;) {
+        int32_t end = s->first[running->k + 1];
+        if (t == end) {
+            mlf_sum_next(s, running, raw);
+            continue;
         }
-        raw[k] = mlf_sum_finish(s, k, sum);
+        end = end < to ? end : to;
+        if (s->float32) {
+            float sum = running->f;
+            for (; t < end; t++)
+                sum += ((const float *)s->values)[leaf[t - from]];
+            running->f = sum;
+        } else {
+            double sum = running->d;
+            for (; t < end; t++)
+                sum += ((const double *)s->values)[leaf[t - from]];
+            running->d = sum;
+        }
     }
+}
+
+static inline void mlf_sum_end(const mlf_sum *s, mlf_running *running, double *raw)
+{
+    while (!s->vectors && running->k < s->n_outputs)
+        mlf_sum_next(s, running, raw);
+    for (int32_t k = 0; s->vectors && k < s->n_outputs; k++)
+        raw[k] = mlf_sum_finish(s, k, raw[k]);
+}
+
+/* One row, all trees at once. */
+static inline void mlf_sum_leaves(const mlf_sum *s, const int32_t *leaf, double *raw)
+{
+    mlf_running running = mlf_sum_begin(s, raw);
+    mlf_sum_trees(s, &running, leaf, 0, s->n_trees, raw);
+    mlf_sum_end(s, &running, raw);
 }
 
 /* A block: raw as in mlf_head; leaf[r] is row r's leaf in the tree, which adds to output k. */

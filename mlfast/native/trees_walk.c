@@ -83,7 +83,7 @@ static const char *place_trees(mlf_walk *walk, const mlf_lowering *in)
             continue;
         int64_t root = e->tree_offsets[forest->trees[t]];
         int64_t n = e->tree_offsets[forest->trees[t] + 1] - root;
-        int64_t used = mlf_order_nodes(forest, root, per_line / 2, place, place + largest);
+        int64_t used = mlf_order_nodes(forest, root, 0, 0, per_line / 2, place, place + largest);
         place_tree(walk, forest, root, n, place, nodes, at);
         roots[t] = (uint32_t)at;
         heights[t] = forest->height[root];
