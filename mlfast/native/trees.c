@@ -52,14 +52,16 @@ static void append(text *out, const char *separator, const char *words)
     out->left -= used;
 }
 
-/* Lowers to the first layout of `names` that fits; says in `out` which, and why not the others. */
+/* Lowers to the first layout of `names` that fits and sets *name; says in `out` which, and why
+ * not the others. If the layout is *name already, `head` is complete as it is. */
 static const char *lower_first(const mlf_lowering *in, const char *const *names, mlf_head *head,
-                               text *out)
+                               const char **name, text *out)
 {
     const char *refused[8], *failed = NULL;
     size_t n = 0;
     for (; *names != NULL; names++) {
-        failed = find_layout(*names)(in, head);
+        failed = *name != NULL && strcmp(*name, *names) == 0 ? NULL
+                                                             : find_layout(*names)(in, head);
         if (failed == NULL)
             break;
         refused[n++] = failed;
@@ -70,6 +72,7 @@ static const char *lower_first(const mlf_lowering *in, const char *const *names,
     for (size_t i = 0; i < n; i++)
         append(out, i == 0 ? " (not " : "; not ", refused[i]);
     append(out, "", n > 0 ? ")" : "");
+    *name = *names;
     return NULL;
 }
 
@@ -94,15 +97,16 @@ static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *h
         append(out, layout, " for all rows, as asked");
         return chosen == NULL ? "unknown layout of trees" : chosen(in, head);
     }
+    const char *name = NULL;
     mlf_head one = *head, *block = in->memory->alloc(in->memory, sizeof *block);
     if (block == NULL)
         return MLF_NO_MEMORY;
-    *block = *head;
     append(out, "", "single rows: ");
-    const char *failed = lower_first(in, for_one, &one, out);
+    const char *failed = lower_first(in, for_one, &one, &name, out);
+    *block = one;
     append(out, "", "; blocks: ");
     if (failed == NULL)
-        failed = lower_first(in, for_block, block, out);
+        failed = lower_first(in, for_block, block, &name, out);
     if (failed != NULL)
         return failed;
     ((mlf_layout_data *)(uintptr_t)one.data)->block = block;

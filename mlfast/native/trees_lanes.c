@@ -231,7 +231,7 @@ const char *mlf_lanes_lower(const mlf_lowering *in, mlf_head *head)
     if (lanes == NULL)
         return MLF_NO_MEMORY;
     int32_t height = forest->max_height;
-    int32_t levels = height < 1 ? 1 : height < MLF_LANE_LEVELS ? height : MLF_LANE_LEVELS;
+    int32_t levels = height <= MLF_LANE_FEW_LEVELS ? MLF_LANE_FEW_LEVELS : MLF_LANE_LEVELS;
     *lanes = (mlf_lanes){ .n_trees = forest->n_trees, .levels = levels,
                           .n_groups = (forest->n_trees + MLF_LANES - 1) / MLF_LANES,
                           .n_slots = (1 << levels) - 1, .tail = height > levels };

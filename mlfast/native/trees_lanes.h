@@ -13,6 +13,7 @@
 
 #define MLF_LANES 64
 #define MLF_LANE_LEVELS 6
+#define MLF_LANE_FEW_LEVELS 4      /* enough for shallow trees */
 #define MLF_LANE_COLUMNS 128
 
 /* A tail node: sign bit set: a leaf, its row of values below. Else bits 0..7 the entry, 8..15
@@ -25,7 +26,7 @@ typedef struct mlf_lanes {
     const mlf_prepare *prepare;
     mlf_sum sum;               /* without a tail values are [n_trees][2^levels]          */
     int32_t n_trees, n_groups; /* groups of MLF_LANES trees                              */
-    int32_t levels;            /* 1 .. MLF_LANE_LEVELS                                   */
+    int32_t levels;            /* MLF_LANE_LEVELS or MLF_LANE_FEW_LEVELS                 */
     int32_t n_slots;           /* 2^levels - 1                                           */
     int32_t copy;              /* 32, 64 or 128; 0: all missing values go left; -1: right */
     int32_t n_registers;       /* 1, 2 or 4                                              */

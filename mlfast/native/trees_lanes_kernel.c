@@ -241,14 +241,10 @@ INLINE void walk(const mlf_lanes *lanes, const double *x, ptrdiff_t stride, work
     prepare(lanes, x, stride, &to, w);
     w->running = mlf_sum_begin(&lanes->sum, w->raw);
     int32_t open = 0;
-    switch (lanes->levels) {
-    case 1: open = walk_tops(lanes, w, &to, 1); break;
-    case 2: open = walk_tops(lanes, w, &to, 2); break;
-    case 3: open = walk_tops(lanes, w, &to, 3); break;
-    case 4: open = walk_tops(lanes, w, &to, 4); break;
-    case 5: open = walk_tops(lanes, w, &to, 5); break;
-    default: open = walk_tops(lanes, w, &to, 6);
-    }
+    if (lanes->levels <= MLF_LANE_FEW_LEVELS)
+        open = walk_tops(lanes, w, &to, MLF_LANE_FEW_LEVELS);
+    else
+        open = walk_tops(lanes, w, &to, MLF_LANE_LEVELS);
     if (lanes->tail) {
         walk_tails(lanes, w, &to, open);
         mlf_sum_trees(&lanes->sum, &w->running, w->leaf, 0, lanes->n_trees, w->raw);
