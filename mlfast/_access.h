@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <structmember.h>
 
+#include "vocabulary.h"
+
 /* Without the GIL another thread may replace a slot's or a dict's value while it is read:
  * then only access that takes a reference is safe. */
 #ifdef Py_GIL_DISABLED
@@ -76,27 +78,71 @@ static inline Py_ssize_t mlf_slot_offset(PyObject *descriptor)
 static inline Py_ssize_t mlf_list_size(PyObject *record) { return PyList_GET_SIZE(record); }
 static inline Py_ssize_t mlf_tuple_size(PyObject *record) { return PyTuple_GET_SIZE(record); }
 
-static inline int mlf_is_float(PyObject *o) { return PyFloat_CheckExact(o); }
-static inline int mlf_is_text(PyObject *o) { return PyUnicode_Check(o); }
-static inline int mlf_is_none(PyObject *o) { return o == Py_None; }
-static inline double mlf_float_value(PyObject *o) { return PyFloat_AS_DOUBLE(o); }
+/* For Cython: raises the exception that is set already. */
+static inline int mlf_raise_pending(void) { return -1; }
 
 /* An int or bool of up to 64 bits: 1 and its value, else 0. */
 static inline int mlf_small_int(PyObject *o, int64_t *value)
 {
     if (!PyLong_CheckExact(o) && !PyBool_Check(o))
         return 0;
+#if PY_VERSION_HEX >= 0x030C0000
+    if (PyUnstable_Long_IsCompact((PyLongObject *)o)) {
+        *value = PyUnstable_Long_CompactValue((PyLongObject *)o);
+        return 1;
+    }
+#else
+    Py_ssize_t size = Py_SIZE(o);     /* its sign, and the number of digits */
+    if (size >= -1 && size <= 1) {
+        *value = size * (int64_t)((PyLongObject *)o)->ob_digit[0];
+        return 1;
+    }
+#endif
     int overflow;
     *value = PyLong_AsLongLongAndOverflow(o, &overflow);
     return overflow == 0;
 }
 
-/* For Cython: raises the exception that is set already. */
-static inline int mlf_raise_pending(void) { return -1; }
+/* A str is looked up by its storage, which is the same for equal texts. */
+static __attribute__((noinline)) int32_t mlf_find_str(const mlf_vocabulary *v, PyObject *o)
+{
+    uint8_t kind = (uint8_t)PyUnicode_KIND(o);
+    size_t size = (size_t)PyUnicode_GET_LENGTH(o);
+    if (PyUnicode_IS_COMPACT(o))      /* its header is in front of the text */
+        return mlf_find_short_text(v, kind, PyUnicode_DATA(o), size);
+    return mlf_find_text(v, kind, PyUnicode_DATA(o), size);
+}
 
-/* The storage of a str, which is the same for equal texts. */
-static inline uint8_t mlf_text_kind(PyObject *o) { return (uint8_t)PyUnicode_KIND(o); }
-static inline const void *mlf_text_data(PyObject *o) { return PyUnicode_DATA(o); }
-static inline Py_ssize_t mlf_text_size(PyObject *o) { return PyUnicode_GET_LENGTH(o); }
+/* The rarer values: an int or bool, None, and a number read as a code. */
+static __attribute__((noinline)) int mlf_read_other(PyObject *o, const mlf_vocabulary *v, double *out)
+{
+    int64_t integer;
+    if (mlf_small_int(o, &integer))
+        *out = v ? (double)mlf_find_integer(v, integer) : (double)integer;
+    else if (o == Py_None)
+        *out = v ? (double)mlf_code_none(v) : Py_NAN;
+    else if (PyFloat_CheckExact(o))
+        *out = v ? (double)mlf_find_number(v, PyFloat_AS_DOUBLE(o)) : PyFloat_AS_DOUBLE(o);
+    else
+        return 0;
+    return 1;
+}
+
+/* Reads a float, int, bool, str or None, as a number (v is NULL) or as a code.
+ * Returns 0 for anything else, an absent value included: the cold way. */
+static inline int mlf_read_value(PyObject *o, const mlf_vocabulary *v, double *out)
+{
+    if (!o)
+        return 0;
+    if (!v && PyFloat_CheckExact(o)) {
+        *out = PyFloat_AS_DOUBLE(o);
+        return 1;
+    }
+    if (v && PyUnicode_Check(o)) {
+        *out = mlf_find_str(v, o);
+        return 1;
+    }
+    return mlf_read_other(o, v, out);
+}
 
 #endif

@@ -21,16 +21,12 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.tuple cimport PyTuple_Check
 from libc.math cimport NAN
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t
 
 
 cdef extern from "vocabulary.h" nogil:
     int32_t mlf_code_nan(const mlf_vocabulary *v)
-    int32_t mlf_code_none(const mlf_vocabulary *v)
     int32_t mlf_code_unknown(const mlf_vocabulary *v)
-    int32_t mlf_find_text(const mlf_vocabulary *v, uint8_t kind, const void *text, size_t size)
-    int32_t mlf_find_integer(const mlf_vocabulary *v, int64_t value)
-    int32_t mlf_find_number(const mlf_vocabulary *v, double value)
 
 
 cdef extern from "_access.h" nogil:
@@ -45,14 +41,7 @@ cdef extern from "_access.h" nogil:
     Py_ssize_t mlf_slot_offset(PyObject *descriptor)
     Py_ssize_t mlf_list_size(PyObject *record)
     Py_ssize_t mlf_tuple_size(PyObject *record)
-    bint mlf_is_float(PyObject *o)
-    bint mlf_is_text(PyObject *o)
-    bint mlf_is_none(PyObject *o)
-    double mlf_float_value(PyObject *o)
-    int mlf_small_int(PyObject *o, int64_t *value)
-    uint8_t mlf_text_kind(PyObject *o)
-    const void *mlf_text_data(PyObject *o)
-    Py_ssize_t mlf_text_size(PyObject *o)
+    bint mlf_read_value(PyObject *o, const mlf_vocabulary *v, double *out)
     int mlf_raise_pending() except -1
     void Py_XDECREF(PyObject *o)
     PyObject *PyErr_Occurred()
@@ -90,7 +79,7 @@ cdef class Layout:
 cdef class Reader:
     """Reads the records of one type for one layout."""
 
-    def __cinit__(self, Layout layout, type record_type, int kind, places=None):
+    def __cinit__(self, Layout layout, object record_type, int kind, places=None):
         self.layout = layout
         self.type = record_type
         self._type = <PyTypeObject *>record_type
@@ -115,7 +104,7 @@ cdef class Reader:
         if kind == SLOTS:
             while s < end:
                 value = mlf_slot(record, s.place)
-                if not quick(value, s, x + s.slot * stride):
+                if not mlf_read_value(value, s.vocabulary, x + s.slot * stride):
                     slow(self, record, s, value, x + s.slot * stride)
                 s += 1
             return 0
@@ -124,14 +113,14 @@ cdef class Reader:
                 wrong_length(self.layout, mlf_tuple_size(record))
             while s < end:
                 value = mlf_tuple_item(record, s.place)
-                if not quick(value, s, x + s.slot * stride):
+                if not mlf_read_value(value, s.vocabulary, x + s.slot * stride):
                     slow(self, record, s, value, x + s.slot * stride)
                 s += 1
             return 0
         if kind == DICT and not MLF_OWNS_ITEMS:
             while s < end:
                 value = mlf_dict_item(record, s.key)
-                if not quick(value, s, x + s.slot * stride):
+                if not mlf_read_value(value, s.vocabulary, x + s.slot * stride):
                     slow(self, record, s, value, x + s.slot * stride)
                 s += 1
             return 0
@@ -158,7 +147,7 @@ cdef class Reader:
             else:
                 value = mlf_mapping_item(record, s.key)
             try:
-                if not quick(value, s, x + s.slot * stride):
+                if not mlf_read_value(value, s.vocabulary, x + s.slot * stride):
                     slow(self, record, s, value, x + s.slot * stride)
             finally:
                 Py_XDECREF(value)
@@ -181,35 +170,6 @@ cdef class Reader:
         return getattr(record, name)
 
 
-cdef inline bint quick(PyObject *value, const Spot *s, double *out) noexcept:
-    """A float, int, bool, str or None; False: take the cold way."""
-    cdef int64_t integer
-    if value == NULL:
-        return False
-    if s.vocabulary == NULL:
-        if mlf_is_float(value):
-            out[0] = mlf_float_value(value)
-        elif mlf_small_int(value, &integer):
-            out[0] = <double>integer
-        elif mlf_is_none(value):
-            out[0] = NAN
-        else:
-            return False
-        return True
-    if mlf_is_text(value):
-        out[0] = mlf_find_text(s.vocabulary, mlf_text_kind(value), mlf_text_data(value),
-                               mlf_text_size(value))
-    elif mlf_is_float(value):
-        out[0] = mlf_find_number(s.vocabulary, mlf_float_value(value))
-    elif mlf_small_int(value, &integer):
-        out[0] = mlf_find_integer(s.vocabulary, integer)
-    elif mlf_is_none(value):
-        out[0] = mlf_code_none(s.vocabulary)
-    else:
-        return False
-    return True
-
-
 cdef int slow(Reader self, PyObject *record, const Spot *s, PyObject *value,
               double *out) except -1:
     """Missing fields, values of other types, and what cannot be read."""
@@ -223,7 +183,7 @@ cdef int slow(Reader self, PyObject *record, const Spot *s, PyObject *value,
     plain = plain_value(<object>value)
     if s.vocabulary == NULL:
         out[0] = number(plain, self.layout.names[s.field], <object>value)
-    elif not quick(<PyObject *>plain, s, out):
+    elif not mlf_read_value(<PyObject *>plain, s.vocabulary, out):
         out[0] = mlf_code_unknown(s.vocabulary)
     return 0
 
@@ -323,7 +283,7 @@ cdef Reader reader_for(Layout layout, object record):
     return attribute_reader(layout, cls)
 
 
-cdef Reader named_tuple_reader(Layout layout, type cls, tuple fields):
+cdef Reader named_tuple_reader(Layout layout, object cls, tuple fields):
     """By name: a NamedTuple may hold more fields, in another order."""
     wanted = [layout.names[layout.inputs[i].field] for i in range(layout.n_inputs)]
     if len(fields) == len(layout.names) and all(name in fields for name in wanted):
@@ -332,7 +292,7 @@ cdef Reader named_tuple_reader(Layout layout, type cls, tuple fields):
     return Reader(layout, cls, ATTRIBUTES)
 
 
-cdef Reader attribute_reader(Layout layout, type cls):
+cdef Reader attribute_reader(Layout layout, object cls):
     """By slot offsets where every field is a slot, else by attribute names."""
     cdef Py_ssize_t offset
     if not MLF_READS_SLOTS or cls.__getattribute__ is not object.__getattribute__:

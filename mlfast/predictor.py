@@ -67,9 +67,7 @@ class Predictor(_core.Predictor):
         self.model = model
         self._plan = plan
         self._options = {"missing_fields": missing_fields, "layout": layout, "isa": isa}
-        self._table = TableReader(
-            model, self._codes, self._read_records, missing_fields == "nan"
-        )
+        self._table = TableReader(model, self._codes, self._read_records, missing_fields == "nan")
         return self
 
     # ---------------------------------------------------------------- names

@@ -92,9 +92,11 @@ class TableReader:
             names, column = list(X.column_names), lambda name: X.column(names.index(name))
         else:
             names, column = list(X.columns), X.__getitem__
-        duplicates = {name for name in names if names.count(name) > 1} if len(names) > len(
-            set(names)
-        ) else set()
+        duplicates = (
+            {name for name in names if names.count(name) > 1}
+            if len(names) > len(set(names))
+            else set()
+        )
         if not self.model.named:
             self._check_width(len(names))
             if hasattr(X, "iloc"):
@@ -109,8 +111,7 @@ class TableReader:
         missing = [name for name in dict.fromkeys(used) if name not in known]
         if missing and not self.missing_fields_nan:
             raise RecordError(
-                f"missing columns {', '.join(map(repr, missing))}: got "
-                f"{shorten(names, 200)}"
+                f"missing columns {', '.join(map(repr, missing))}: got {shorten(names, 200)}"
             )
         present = [name for name in used if name in known] or names
         lengths = {name: len(column(name)) for name in present}

@@ -1,0 +1,12 @@
+"""Settings of all tests."""
+
+import hypothesis
+
+# No deadline: a test's time says more about the machine than about the code.
+hypothesis.settings.register_profile(
+    "mlfast",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("mlfast")
