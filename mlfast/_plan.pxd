@@ -174,7 +174,7 @@ cdef class NativePlan:
     cdef readonly list vocabularies     # addresses
     cdef readonly str layout_text
     cdef Pool pool
-    cdef object _head                   # keeps the arrays alive that `ensemble` points into
+    cdef object _head                   # keeps alive what `ensemble` or `plan.head` point into
 
     cdef void *_allocate(self, size_t size) except NULL
     cdef void *_copy(self, array) except? NULL

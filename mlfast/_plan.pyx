@@ -13,6 +13,7 @@ from mlfast import spec
 
 cimport numpy as cnp
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 
@@ -200,6 +201,12 @@ cdef class NativePlan:
             self.layout_text = "linear"
         elif isinstance(head, spec.TreeEnsemble):
             self._make_trees(head, isa, layout)
+        elif isinstance(head, spec.Network):
+            from mlfast.nn._model import native_head
+            self._head = native_head(head, isa_names()[isa])
+            memcpy(&self.plan.head, PyCapsule_GetPointer(self._head.head_capsule(), "mlf_head"),
+                   sizeof(mlf_head))
+            self.layout_text = f"network of {len(head.operations)} operations"
         else:
             raise TypeError(f"no native head for {type(head).__name__}")
 

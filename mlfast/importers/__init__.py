@@ -18,6 +18,7 @@ from mlfast.importers._builder import Builder
 from mlfast.importers._columns import Column, Frame, Number
 from mlfast.importers._head import FeatureCategories, Head
 from mlfast.importers._keys import NAN, NONE, Mapping, Token, token
+from mlfast.nn import Net
 
 #: Modules with `handles(estimator)` and `import_head(estimator, path)`, asked in this order.
 HEADS = ("sklearn_linear", "sklearn_trees", "xgboost", "lightgbm", "treelite")
@@ -30,7 +31,8 @@ def import_model(estimator: Any) -> spec.Model:
     ----------
     estimator : object, str or os.PathLike
         A fitted scikit-learn pipeline, transformer or model, an XGBoost,
-        LightGBM or treelite model, or a file of one of the last three.
+        LightGBM or treelite model, or a file of one of the last three; a
+        network of `mlfast.nn`, or an ONNX file.
 
     Raises
     ------
@@ -41,6 +43,8 @@ def import_model(estimator: Any) -> spec.Model:
     """
     if isinstance(estimator, (str, os.PathLike)):
         estimator = model_files.load(Path(estimator))
+    if isinstance(estimator, Net):
+        return estimator.to_spec()
     if isinstance(estimator, type):
         raise UnsupportedError(
             f"expected a fitted estimator, got the class {estimator.__qualname__} itself"

@@ -9,6 +9,7 @@ import numpy as np
 from mlfast.errors import SpecError
 from mlfast.spec._base import Spec
 from mlfast.spec.linear import Linear
+from mlfast.spec.network import Network
 from mlfast.spec.output import Output
 from mlfast.spec.steps import Lookup, OneHot, Recode, Step, Table
 from mlfast.spec.trees import TreeEnsemble
@@ -58,7 +59,7 @@ class Model(Spec):
     outputs : int32 (n_features_out,)
     output_names : tuple of str
         As ``get_feature_names_out`` gives them.
-    head : TreeEnsemble, Linear, a network, or None
+    head : TreeEnsemble, Linear, Network, or None
         None: a transformer, which has `transform` alone.
     output : Output or None
         None exactly when `head` is.
@@ -74,7 +75,7 @@ class Model(Spec):
     steps: tuple[Step, ...]
     outputs: np.ndarray
     output_names: tuple[str, ...]
-    head: TreeEnsemble | Linear | None = None
+    head: TreeEnsemble | Linear | Network | None = None
     output: Output | None = None
     head_steps: tuple[Step, ...] = ()
     head_inputs: np.ndarray | None = None
