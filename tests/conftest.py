@@ -1,6 +1,11 @@
 """Settings of all tests."""
 
+import os
+
 import hypothesis
+
+# Small models gain nothing from more threads, and with one every library keeps its order of sums.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # No deadline: a test's time says more about the machine than about the code.
 hypothesis.settings.register_profile(

@@ -134,7 +134,7 @@ def _link(name: str, params: tuple[float, float], x: np.ndarray) -> np.ndarray:
         if name == "hinge":
             return np.array([1.0 if v > 0 else 0.0 for v in row], dtype=x.dtype)
         if name == "isolation":
-            return np.array([-(2.0 ** (-v / a)) - b for v in row])
+            return np.array([-math.exp2(-v / a) - b for v in row])
         assert name == "argmax"
         return np.array([row.index(max(row))], dtype=x.dtype)
 
