@@ -36,7 +36,6 @@ class NativeStep:
     table: np.ndarray | None = None
     raises: np.ndarray | None = None
     vocabulary: int = -1
-    ufunc: str = ""
 
 
 @dataclasses.dataclass
@@ -162,7 +161,7 @@ def _each(op: str, **params: str) -> Lowering:
 
     def lowering(step: Any, slots: Slots, outputs: range) -> Iterator[NativeStep]:
         for i, (source, column) in enumerate(zip(step.inputs, outputs, strict=True)):
-            values = {name: float(getattr(step, field)[i]) for name, field in params.items()}
+            values: Any = {name: float(getattr(step, field)[i]) for name, field in params.items()}
             yield NativeStep(op, -1, slots[source], slots[column], **values)
 
     return lowering
@@ -191,10 +190,7 @@ def _missing_or_nan(op: str, **params: str) -> Lowering:
 
 
 def _ufunc(step: spec.Ufunc, slots: Slots, outputs: range) -> Iterator[NativeStep]:
-    exact = step.name in ("sqrt", "abs", "square")  # the same in C as in NumPy
-    for native in _each(step.name.upper() if exact else "UFUNC")(step, slots, outputs):
-        native.ufunc = step.name
-        yield native
+    yield from _each(step.name.upper())(step, slots, outputs)
 
 
 def _quantile(step: spec.Quantile, slots: Slots, outputs: range) -> Iterator[NativeStep]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from typing import Any
 
 import numpy as np
 
-_DTYPES = {2: np.dtype("<f4"), 3: np.dtype("<f8")}
+_DTYPES: dict[int, np.dtype[Any]] = {2: np.dtype("<f4"), 3: np.dtype("<f8")}
 LEAF, NUMERICAL, CATEGORICAL = 0, 1, 2
 
 
@@ -124,7 +125,7 @@ def _checkpoint(reader: _Reader) -> Checkpoint:
     reader.scalar("B")  # task type: says nothing that the fields below do not
     average = bool(reader.scalar("B"))
     reader.scalar("I")  # number of targets: the length of the next array
-    header = {
+    header: dict[str, Any] = {
         "n_class": reader.array("<u4"),
         "leaf_vector_shape": reader.array("<u4"),
         "target_id": reader.array("<i4"),

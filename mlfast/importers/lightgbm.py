@@ -29,7 +29,7 @@ def load_file(path: str | Path) -> LightGBMText:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ModelFileError(f"{path}: expected a LightGBM model text: {error}") from None
-    return _parse(text, path)
+    return _parse(text, str(path))
 
 
 def import_head(estimator: Any, path: str) -> Head:

@@ -1,0 +1,26 @@
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+def isa_names() -> list[str]: ...
+def isa_default() -> str: ...
+
+class NativePlan:
+    def __new__(cls, plan: Any, isa: str, layout: str | None = None) -> NativePlan: ...
+    @property
+    def vocabularies(self) -> list[int]: ...
+    @property
+    def layout_text(self) -> str: ...
+    def batch(
+        self,
+        columns: list[np.ndarray],
+        n_rows: int,
+        n_threads: int,
+        encoded: np.ndarray | None = None,
+        decisions: np.ndarray | None = None,
+        values: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+    ) -> tuple[tuple[int, int], tuple[int, int]]: ...
+    def sink(self, what: str) -> tuple[int, type[Any]]: ...
+    def apply(self, encoded: np.ndarray) -> npt.NDArray[np.int32]: ...
