@@ -44,7 +44,7 @@ class Report:
 
 def verify(predictor: Predictor, original: Any, X: Any) -> Report:
     """See `Predictor.verify`."""
-    columns, n_rows = predictor._table.read(X)
+    n_rows = predictor._table.read(X)[1]
     records = _records(X)
     worst: dict[str, int] = {}
     for method, expected in _answers(predictor, original, X):
