@@ -105,6 +105,28 @@ void mlf_link(const mlf_output *o, const double *decisions, double *values)
     values[1] = p;
 }
 
+static int is_elementwise(uint8_t link)
+{
+    return link != MLF_SOFTMAX && link != MLF_SOFTMAX_FLOAT32 && link != MLF_OVR
+        && link != MLF_LINK_ARGMAX;
+}
+
+int mlf_links_one(const mlf_output *o)
+{
+    return is_elementwise(o->decision_link) && is_elementwise(o->link);
+}
+
+void mlf_decide_rows(const mlf_output *o, double *x, int32_t n)
+{
+    if (o->decision_link != MLF_IDENTITY)
+        apply(o->decision_link, o->decision_a, o->decision_b, x, n, x);
+}
+
+void mlf_link_rows(const mlf_output *o, const double *x, int32_t n, double *linked)
+{
+    apply(o->link, o->a, o->b, x, n, linked);
+}
+
 int mlf_label_needs_values(const mlf_output *o)
 {
     return o->rule == MLF_ARGMAX || o->rule == MLF_HALF;

@@ -15,6 +15,7 @@ static size_t carve(const mlf_plan *p, char *memory, size_t rows, size_t scratch
     TAKE_(slots, (size_t)p->encoder.n_slots * rows * sizeof(double));
     TAKE_(raw, (size_t)p->head.n_outputs * rows * sizeof(double));
     TAKE_(row, (size_t)p->head.n_outputs * sizeof(double));
+    TAKE_(linked, rows * sizeof(double));
     TAKE_(decisions, (size_t)p->output.n_decisions * sizeof(double));
     TAKE_(values, (size_t)p->output.n_values * sizeof(double));
     TAKE_(scratch, scratch);
@@ -102,6 +103,40 @@ static void put(void *out, int float32, int64_t at, const double *x, int32_t n)
         memcpy((double *)out + at, x, (size_t)n * sizeof *x);
 }
 
+/* finish_block where a row has one raw sum and every link takes it alone: whole columns at a time. */
+static void finish_column(const mlf_plan *p, const mlf_sinks *sinks, const mlf_workspace *w,
+                          int64_t first, int32_t n)
+{
+    const mlf_output *o = &p->output;
+    double *x = w->raw, *v = w->linked;
+    mlf_decide_rows(o, x, n);
+    if (sinks->decisions)
+        put(sinks->decisions, o->float32, first, x, n);
+    const int linked = sinks->values || (sinks->labels && mlf_label_needs_values(o));
+    if (linked)
+        mlf_link_rows(o, x, n, v);
+    if (sinks->values && !o->binary)
+        put(sinks->values, o->float32, first, v, n);
+    else if (sinks->values && o->float32)
+        for (int32_t r = 0; r < n; r++) {
+            float *out = (float *)sinks->values + 2 * (first + r);
+            out[0] = 1.0f - (float)v[r];
+            out[1] = (float)v[r];
+        }
+    else if (sinks->values)
+        for (int32_t r = 0; r < n; r++) {
+            double *out = (double *)sinks->values + 2 * (first + r);
+            out[0] = 1.0 - v[r];
+            out[1] = v[r];
+        }
+    if (sinks->labels)
+        for (int32_t r = 0; r < n; r++) {
+            double p = linked ? v[r] : 0.0;
+            double pair[2] = { o->float32 ? (double)(1.0f - (float)p) : 1.0 - p, p };
+            sinks->labels[first + r] = mlf_label(o, &x[r], pair);
+        }
+}
+
 /* Decisions, values and labels of a block's rows; table row `first` is row 0. */
 static void finish_block(const mlf_plan *p, const mlf_sinks *sinks, const mlf_workspace *w,
                          ptrdiff_t stride, int64_t first, int32_t n)
@@ -156,7 +191,10 @@ int mlf_run_rows(const mlf_plan *p, const mlf_column *columns, int64_t begin, in
                     sinks->encoded[(first + r) * e->n_outputs + k] = w.slots[k * stride + r];
         if (sinks->decisions || sinks->values || sinks->labels) {
             p->head.block(p->head.data, w.slots, stride, n, w.raw, w.scratch);
-            finish_block(p, sinks, &w, stride, first, n);
+            if (p->head.n_outputs == 1 && mlf_links_one(&p->output))
+                finish_column(p, sinks, &w, first, n);
+            else
+                finish_block(p, sinks, &w, stride, first, n);
         }
     }
     return 0;

@@ -11,6 +11,7 @@ typedef struct mlf_workspace {
     double *slots;        /* one record: n_slots; a block: n_slots * stride      */
     double *raw;          /* n_raw, or n_raw * stride                            */
     double *row;          /* n_raw: the raw sums of one row of a block           */
+    double *linked;       /* a block: one value a row, where there is one raw sum  */
     double *decisions;    /* n_decisions                                         */
     double *values;       /* n_values                                            */
     void *scratch;        /* of the head                                         */
