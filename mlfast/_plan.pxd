@@ -26,6 +26,10 @@ cdef extern from "plan.h" nogil:
     ctypedef int mlf_op
     const int MLF_OP_COUNT
 
+    ctypedef struct mlf_ufunc:
+        void (*loop)(char **, const ptrdiff_t *, const ptrdiff_t *, void *) noexcept
+        void *data
+
     ctypedef struct mlf_step:
         uint8_t op, flags
         int32_t inp "in"
@@ -170,10 +174,11 @@ cdef class NativePlan:
     cdef readonly list vocabularies     # addresses
     cdef readonly str layout_text
     cdef Pool pool
-    cdef object _head                   # keeps the arrays alive that `ensemble` points into
+    cdef object _head                   # keeps alive what `ensemble` or `plan.head` point into
 
     cdef void *_allocate(self, size_t size) except NULL
     cdef void *_copy(self, array) except? NULL
+    cdef void *_ufunc(self, str name) except NULL
     cdef _make_vocabulary(self, vocabulary)
     cdef _make_encoder(self, plan, int isa)
     cdef _make_head(self, head, int isa, layout)

@@ -13,6 +13,7 @@ from mlfast import spec
 
 cimport numpy as cnp
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 
@@ -127,6 +128,18 @@ cdef class NativePlan:
         memcpy(memory, cnp.PyArray_DATA(source), source.nbytes)
         return memory
 
+    cdef void *_ufunc(self, str name) except NULL:
+        """NumPy's loop for float64; NumPy stays loaded as long as this module."""
+        cdef cnp.ufunc ufunc = getattr(np, name)
+        cdef mlf_ufunc *result = <mlf_ufunc *>self._allocate(sizeof(mlf_ufunc))
+        for i in range(ufunc.ntypes):
+            if ufunc.types[2 * i] == cnp.NPY_DOUBLE and ufunc.types[2 * i + 1] == cnp.NPY_DOUBLE:
+                result.loop = <void (*)(char **, const ptrdiff_t *, const ptrdiff_t *,
+                                        void *) noexcept>ufunc.functions[i]
+                result.data = ufunc.data[i]
+                return result
+        raise RuntimeError(f"numpy.{name} has no loop for float64")
+
     cdef _make_vocabulary(self, vocabulary):
         cdef Py_ssize_t n = len(vocabulary.keys)
         cdef mlf_key *keys = <mlf_key *>PyMem_RawMalloc((n + 1) * sizeof(mlf_key))
@@ -166,7 +179,7 @@ cdef class NativePlan:
             s.op, s.flags, s.origin = _OPS[native.op], native.flags, native.origin
             s.inp, s.out, s.n_out, s.size = native.inp, native.out, native.n_out, native.size
             s.a, s.b, s.low, s.high = native.a, native.b, native.low, native.high
-            s.table = self._copy(native.table)
+            s.table = self._copy(native.table) if native.op != "UFUNC" else self._ufunc(native.ufunc)
             s.raises = <const uint8_t *>self._copy(native.raises)
             if native.vocabulary >= 0:
                 s.vocabulary = <const mlf_vocabulary *><size_t>self.vocabularies[native.vocabulary]
@@ -188,6 +201,12 @@ cdef class NativePlan:
             self.layout_text = "linear"
         elif isinstance(head, spec.TreeEnsemble):
             self._make_trees(head, isa, layout)
+        elif isinstance(head, spec.Network):
+            from mlfast.nn._model import native_head
+            self._head = native_head(head, isa_names()[isa])
+            memcpy(&self.plan.head, PyCapsule_GetPointer(self._head.head_capsule(), "mlf_head"),
+                   sizeof(mlf_head))
+            self.layout_text = f"network of {len(head.operations)} operations"
         else:
             raise TypeError(f"no native head for {type(head).__name__}")
 

@@ -36,6 +36,7 @@ class NativeStep:
     table: np.ndarray | None = None
     raises: np.ndarray | None = None
     vocabulary: int = -1
+    ufunc: str = ""
 
 
 @dataclasses.dataclass
@@ -190,7 +191,10 @@ def _missing_or_nan(op: str, **params: str) -> Lowering:
 
 
 def _ufunc(step: spec.Ufunc, slots: Slots, outputs: range) -> Iterator[NativeStep]:
-    yield from _each(step.name.upper())(step, slots, outputs)
+    exact = step.name in ("sqrt", "abs", "square")  # the same in C as in NumPy
+    for native in _each(step.name.upper() if exact else "UFUNC")(step, slots, outputs):
+        native.ufunc = step.name
+        yield native
 
 
 def _quantile(step: spec.Quantile, slots: Slots, outputs: range) -> Iterator[NativeStep]:

@@ -59,7 +59,7 @@ class Predictor(_core.Predictor):
             raise ValueError(
                 f"missing_fields: expected one of {MISSING_FIELDS}, got {missing_fields!r}"
             )
-        plan = compiler.lower(model)
+        plan = compiler.lower(model.for_prediction())
         self = super().__new__(
             cls,
             plan,
@@ -70,6 +70,10 @@ class Predictor(_core.Predictor):
         self.model = model
         self._plan = plan
         self._options = {"missing_fields": missing_fields, "layout": layout, "isa": isa}
+        self._encoder = None
+        if model.head_steps:
+            self._encoder = Predictor(model.for_transform(), missing_fields=missing_fields, isa=isa)
+            self.transform_one = self._encoder.transform_one
         self._table = TableReader(model, self._codes, self._read_records, missing_fields == "nan")
         return self
 
@@ -159,13 +163,13 @@ class Predictor(_core.Predictor):
 
     def transform(self, X: Any, n_threads: int = 1) -> np.ndarray:
         """Encoded vectors, float64 (n_rows, n_features_out); parameters as for `predict`."""
-        return self._run(X, n_threads, "encoded")
+        return (self._encoder or self)._run(X, n_threads, "encoded")
 
     def apply(self, X: Any, n_threads: int = 1) -> np.ndarray:
         """Leaf of every tree, int32 (n_rows, n_trees), as the original library numbers them."""
         if not isinstance(self.model.head, spec.TreeEnsemble):
             raise AttributeError("apply: the model is not a tree ensemble")
-        return self.native.apply(self.transform(X, n_threads))
+        return self.native.apply(self._run(X, n_threads, "encoded"))
 
     def _output(self, method: str) -> spec.Output:
         output = self.model.output

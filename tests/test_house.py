@@ -20,11 +20,11 @@ MAY_IMPORT = {
     "errors": set(),
     "spec": {"errors"},
     "serialize": {"errors", "spec"},
-    "importers": {"errors", "spec"},
+    "importers": {"errors", "spec", "nn"},
     "compiler": {"errors", "spec", "_core", "_record"},
     "tables": {"errors", "spec", "_core", "_record"},
     "threads": {"errors", "_pool"},
-    "nn": {"errors", "spec", "compiler", "threads", "_core", "_pool"},
+    "nn": {"errors", "spec", "serialize", "threads", "_pool"},
 }
 #: These use what every user of mlfast has: the names of `mlfast` itself.
 PUBLIC_ONLY = ("cli", "demo", "__main__")

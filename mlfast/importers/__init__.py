@@ -15,9 +15,10 @@ from mlfast import spec
 from mlfast.errors import UnsupportedError
 from mlfast.importers import model_files, sklearn_pipeline
 from mlfast.importers._builder import Builder
-from mlfast.importers._columns import Frame
+from mlfast.importers._columns import Column, Frame, Number
 from mlfast.importers._head import FeatureCategories, Head
 from mlfast.importers._keys import NAN, NONE, Mapping, Token, token
+from mlfast.nn import Net
 
 #: Modules with `handles(estimator)` and `import_head(estimator, path)`, asked in this order.
 HEADS = ("sklearn_linear", "sklearn_trees", "xgboost", "lightgbm", "treelite")
@@ -30,7 +31,8 @@ def import_model(estimator: Any) -> spec.Model:
     ----------
     estimator : object, str or os.PathLike
         A fitted scikit-learn pipeline, transformer or model, an XGBoost,
-        LightGBM or treelite model, or a file of one of the last three.
+        LightGBM or treelite model, or a file of one of the last three; a
+        network of `mlfast.nn`, or an ONNX file.
 
     Raises
     ------
@@ -41,6 +43,8 @@ def import_model(estimator: Any) -> spec.Model:
     """
     if isinstance(estimator, (str, os.PathLike)):
         estimator = model_files.load(Path(estimator))
+    if isinstance(estimator, Net):
+        return estimator.to_spec()
     if isinstance(estimator, type):
         raise UnsupportedError(
             f"expected a fitted estimator, got the class {estimator.__qualname__} itself"
@@ -58,8 +62,11 @@ def import_model(estimator: Any) -> spec.Model:
         return b.finish(frame.columns, frame.names)
     if head.preprocessor is not None:
         frame = sklearn_pipeline.transform(b, head.preprocessor, frame, model_path)
-    frame = _before_head(b, head, frame, model, model_path)
-    return b.finish(frame.columns, frame.names, head.model, head.output)
+    frame = _with_categories(b, head, frame, model_path)
+    outputs = b.as_numbers(frame.columns)
+    b.begin_head()
+    inputs = _head_inputs(b, head, outputs, frame.sparse and _is_xgboost(model), model_path)
+    return b.finish(outputs, frame.names, head.model, head.output, inputs)
 
 
 def _split(estimator: Any, path: str) -> tuple[list[tuple[Any, str]], Any, str]:
@@ -151,39 +158,46 @@ def _output_names(estimator: Any, model: Any, frame: Frame, names: tuple[str, ..
     return given if len(given) == len(frame.columns) else frame.names
 
 
-def _before_head(b: Builder, head: Head, frame: Frame, model: Any, path: str) -> Frame:
-    """What the model does with its inputs before it looks at them."""
+def _with_categories(b: Builder, head: Head, frame: Frame, path: str) -> Frame:
+    """The features, those that the model reads as categories numbered as it numbers them."""
     if head.model.n_features != len(frame.columns):
         raise UnsupportedError(
             f"{path}: the model expects {head.model.n_features} features and the steps before "
             f"it give {len(frame.columns)}"
         )
-    categories = {
-        i: _category(b, frame, i, feature, path) for i, feature in head.categories.items()
-    }
-    plain = [i for i in range(len(frame.columns)) if i not in categories]
-    numbers = b.as_numbers(frame.columns[i] for i in plain)
+    columns = list(frame.columns)
+    for i, feature in head.categories.items():
+        columns[i] = _category(b, columns[i], feature, path)
+    return frame.with_columns(columns)
+
+
+def _head_inputs(
+    b: Builder, head: Head, features: list[Number], zero_is_missing: bool, path: str
+) -> list[Number]:
+    """What the head does with the encoded vector before it looks at it.
+
+    `zero_is_missing`: absent entries of a sparse matrix are missing to XGBoost.
+    """
     if head.check is not None:
-        numbers = b.check(numbers, head.check, path)
-    missing = [head.missing] if not math.isnan(head.missing) else []
-    if frame.sparse and _is_xgboost(model):
-        missing.append(0.0)  # absent entries of a sparse matrix are missing to XGBoost
-    if missing and getattr(head.model, "input_dtype", "float64") == "float32":
-        numbers = b.step(spec.Round, numbers)  # the model compares after rounding
+        features = b.check(features, head.check, path)
+    missing = [0.0] if zero_is_missing else []
+    if not math.isnan(head.missing):
+        missing.append(head.missing)
+    single = isinstance(head.model, spec.TreeEnsemble) and head.model.input_dtype == "float32"
+    if missing and single:
+        features = b.step(spec.Round, features)
+        missing = [float(np.float32(value)) for value in missing]
     for value in missing:
-        numbers = b.step(spec.Missing, numbers, value=np.full(len(numbers), value))
-    for i, number in zip(plain, numbers, strict=True):
-        categories[i] = number
-    return frame.with_columns(categories[i] for i in range(len(frame.columns)))
+        features = b.step(spec.Missing, features, value=np.full(len(features), value))
+    return features
 
 
-def _category(b: Builder, frame: Frame, i: int, feature: FeatureCategories, path: str) -> Any:
-    """A feature that the model reads as a category, as the number that the model takes for it."""
+def _category(b: Builder, column: Column, feature: FeatureCategories, path: str) -> Number:
     known: dict[Token, tuple[float, int]] = {
         token(key, path): (value, 0)
         for key, value in zip(feature.keys, feature.values, strict=True)
     }
-    code = b.as_code(frame.columns[i], known)
+    code = b.as_code(column, known)
     known |= {NONE: (feature.missing, 0), NAN: (feature.missing, 0)}
     unknown = (math.nan, 1) if feature.unknown is None else (feature.unknown, 0)
     return b.table(code, Mapping(known, unknown), path)

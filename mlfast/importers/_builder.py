@@ -78,6 +78,7 @@ class Builder:
         self._codes: dict[Value | Slot, Code] = {}
         self._numbers: dict[Value, Number] = {}
         self._facts: dict[Slot, Facts] = {}
+        self._head_begins: int | None = None  # number of nodes that came before the head's own
         self._checked: dict[Slot, Slot] = {}  # where a column stands after its last check
 
     def fields(self) -> list[Column]:
@@ -253,6 +254,10 @@ class Builder:
         self._nodes.append(node)
         return node
 
+    def begin_head(self) -> None:
+        """Steps that are added from now on are the head's own (see `spec.Model.head_steps`)."""
+        self._head_begins = len(self._nodes)
+
     # ------------------------------------------------------------ the finished model
 
     def finish(
@@ -261,12 +266,17 @@ class Builder:
         names: Sequence[str],
         head: spec.TreeEnsemble | spec.Linear | None = None,
         output: spec.Output | None = None,
+        head_inputs: Sequence[Number] = (),
     ) -> spec.Model:
-        """The model whose encoded vector is `outputs`; steps that nobody needs are left out."""
+        """The model whose encoded vector is `outputs`; steps that nobody needs are left out.
+
+        `head_inputs` are what the head reads, where it has steps of its own.
+        """
         wanted = self.as_numbers(outputs)
-        nodes = self._needed([column.slot for column in wanted])
+        results = [column.slot for column in [*wanted, *head_inputs]]
+        nodes = self._needed(results)
         sources = {slot.origin for node in nodes for slot in node.inputs}
-        sources |= {column.slot.origin for column in wanted}
+        sources |= {slot.origin for slot in results}
         reads = sorted(
             (read for read in self._reads.values() if read in sources),
             key=lambda read: (read.field, read.vocabulary is not None),
@@ -285,6 +295,8 @@ class Builder:
         def numbers(slots: Iterable[Slot]) -> np.ndarray:
             return np.array([first[slot.origin] + slot.output for slot in slots], np.int32)
 
+        own = set() if self._head_begins is None else set(self._nodes[self._head_begins :])
+        own_steps = any(node in own for node in nodes)
         return spec.Model(
             fields=tuple(spec.Field(name) for name in self.names),
             named=self.named,
@@ -296,11 +308,13 @@ class Builder:
                 for read in reads
             ),
             vocabularies=tuple(_finished(v) for v in self._vocabularies),
-            steps=tuple(node.make(numbers(node.inputs)) for node in nodes),
+            steps=tuple(node.make(numbers(node.inputs)) for node in nodes if node not in own),
             outputs=numbers(column.slot for column in wanted),
             output_names=tuple(names),
             head=head,
             output=output,
+            head_steps=tuple(node.make(numbers(node.inputs)) for node in nodes if node in own),
+            head_inputs=numbers(c.slot for c in head_inputs) if own_steps else None,
         )
 
     def _needed(self, slots: Iterable[Slot]) -> list[_Node]:

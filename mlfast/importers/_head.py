@@ -36,7 +36,7 @@ class Head:
 
     Parameters
     ----------
-    model : spec.TreeEnsemble or spec.Linear
+    model : spec.TreeEnsemble, spec.Linear or spec.Network
     output : spec.Output
     check : str or None
         A `spec.Check` kind that the original demands of the model's inputs.
@@ -51,7 +51,7 @@ class Head:
         A fitted ColumnTransformer that the original runs its inputs through first.
     """
 
-    model: spec.TreeEnsemble | spec.Linear
+    model: spec.TreeEnsemble | spec.Linear | spec.Network
     output: spec.Output
     check: str | None = None
     missing: float = math.nan

@@ -78,10 +78,6 @@ static double quantile(const mlf_step *s, double x)
     MAP(SHIFT_DIVIDE, (x - s->a) / s->b)                                                           \
     MAP(MULTIPLY_ADD, x * s->a + s->b)                                                             \
     MAP(MULTIPLY_ADD_CLIP, clip(x * s->a + s->b, s->low, s->high))                                 \
-    MAP(LOG, log(x))                                                                               \
-    MAP(LOG1P, log1p(x))                                                                           \
-    MAP(EXP, exp(x))                                                                               \
-    MAP(EXPM1, expm1(x))                                                                           \
     MAP(SQRT, sqrt(x))                                                                             \
     MAP(ABS, fabs(x))                                                                              \
     MAP(SQUARE, x * x)                                                                             \
@@ -176,6 +172,14 @@ static void normalize(const mlf_step *s, double *x, ptrdiff_t stride, int32_t n)
     }
 }
 
+static void ufunc(const mlf_step *s, double *x, ptrdiff_t stride, int32_t n)
+{
+    const mlf_ufunc *function = s->table;
+    char *in_out[2] = { (char *)(x + s->in * stride), (char *)(x + s->out * stride) };
+    const ptrdiff_t count = n, strides[2] = { sizeof(double), sizeof(double) };
+    function->loop(in_out, &count, strides, function->data);
+}
+
 static inline void one_hot(const mlf_step *s, double *x, ptrdiff_t stride, int32_t n)
 {
     const int32_t *positions = s->table;
@@ -229,6 +233,9 @@ static inline int run(const mlf_encoder *e, const mlf_step *s, double *x, ptrdif
         return 0;
         MAPS(CASE_)
 #undef CASE_
+    case MLF_UFUNC:
+        ufunc(s, x, stride, n);
+        return 0;
     case MLF_ONE_HOT:
         one_hot(s, x, stride, n);
         return 0;

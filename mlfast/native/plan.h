@@ -40,7 +40,8 @@ typedef struct mlf_vocabulary mlf_vocabulary;   /* vocabulary.c */
     X(SHIFT_DIVIDE)      /* (x - a) / b                                                  */       \
     X(MULTIPLY_ADD)      /* x * a + b                                                    */       \
     X(MULTIPLY_ADD_CLIP) /* x * a + b, clipped to [low, high]                            */       \
-    X(LOG) X(LOG1P) X(EXP) X(EXPM1) X(SQRT) X(ABS) X(SQUARE)                                       \
+    X(UFUNC)             /* table: mlf_ufunc                                             */       \
+    X(SQRT) X(ABS) X(SQUARE)                                                                       \
     X(IMPUTE_NAN)        /* isnan(x) ? b : x                                             */       \
     X(IMPUTE)            /* x == a ? b : x                                               */       \
     X(INDICATE_NAN)      /* isnan(x)                                                     */       \
@@ -60,6 +61,13 @@ typedef struct mlf_vocabulary mlf_vocabulary;   /* vocabulary.c */
 #define MLF_ENUM_OP_(name) MLF_##name,
 typedef enum mlf_op { MLF_FOR_EACH_OP(MLF_ENUM_OP_) MLF_OP_COUNT } mlf_op;
 #undef MLF_ENUM_OP_
+
+/* NumPy's own loop for a function of one double: its logarithms and exponentials are not the
+ * C library's, and depend on the processor. `n`: count; `strides`: in bytes. */
+typedef struct mlf_ufunc {
+    void (*loop)(char **in_out, const ptrdiff_t *n, const ptrdiff_t *strides, void *data);
+    void *data;
+} mlf_ufunc;
 
 typedef struct mlf_step {
     uint8_t op;           /* mlf_op                                             */

@@ -16,14 +16,15 @@ static const layout_entry layouts[] = {
     { "heap", mlf_heap_lower },
     { "walk", mlf_walk_lower },
     { "lanes", mlf_lanes_lower },
+    { "bitslice", mlf_bitslice_lower },
 };
 
 #define N_LAYOUTS (sizeof layouts / sizeof *layouts)
 
 const char *const *mlf_trees_layouts(mlf_isa isa)
 {
-    static const char *const all[] = { "heap", "walk", "lanes", NULL };
-    static const char *const portable[] = { "heap", "walk", NULL };
+    static const char *const all[] = { "heap", "walk", "bitslice", "lanes", NULL };
+    static const char *const portable[] = { "heap", "walk", "bitslice", NULL };
     return isa == MLF_ISA_COUNT - 1 && MLF_X86 ? all : portable;
 }
 
@@ -37,7 +38,7 @@ static lower_fn *find_layout(const char *name)
 
 /* The layouts by preference, as measured; the first that fits is taken, and `walk` fits all. */
 static const char *const for_one[] = { "lanes", "heap", "walk", NULL };
-static const char *const for_block[] = { "heap", "walk", NULL };
+static const char *const for_block[] = { "bitslice", "heap", "walk", NULL };
 
 typedef struct text {
     char *at;
@@ -76,12 +77,29 @@ static const char *lower_first(const mlf_lowering *in, const char *const *names,
     return NULL;
 }
 
-/* Blocks through the layout that was chosen for them. */
+/* A block of 512 rows costs bit slicing about as much as this many single rows: smaller blocks
+ * go row by row. */
+#define FEW_ROWS 64
+
+/* Blocks through the layout that was chosen for them, small ones row by row. */
 static void block_elsewhere(const void *data, const double *x, ptrdiff_t stride, int32_t n,
                             double *raw, void *scratch)
 {
-    const mlf_head *block = ((const mlf_layout_data *)data)->block;
-    block->block(block->data, x, stride, n, raw, scratch);
+    const mlf_layout_data *layout = data;
+    const mlf_head *one = layout->one, *block = layout->block;
+    if (n > layout->few) {
+        block->block(block->data, x, stride, n, raw, scratch);
+        return;
+    }
+    double *row = (double *)(void *)((char *)scratch + mlf_aligned(one->scratch_one));
+    double *out = row + one->n_features;
+    for (int32_t r = 0; r < n; r++) {
+        for (int32_t f = 0; f < one->n_features; f++)
+            row[f] = x[f * stride + r];
+        one->one(one->data, row, out, scratch);
+        for (int32_t k = 0; k < one->n_outputs; k++)
+            raw[k * stride + r] = out[k];
+    }
 }
 
 static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *head, text *out)
@@ -98,20 +116,27 @@ static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *h
         return chosen == NULL ? "unknown layout of trees" : chosen(in, head);
     }
     const char *name = NULL;
-    mlf_head one = *head, *block = in->memory->alloc(in->memory, sizeof *block);
-    if (block == NULL)
+    mlf_head *one = in->memory->alloc(in->memory, 2 * sizeof *one), *block = one + 1;
+    if (one == NULL)
         return MLF_NO_MEMORY;
+    *one = *head;
     append(out, "", "single rows: ");
-    const char *failed = lower_first(in, for_one, &one, &name, out);
-    *block = one;
+    const char *failed = lower_first(in, for_one, one, &name, out);
     append(out, "", "; blocks: ");
+    *block = *one;
     if (failed == NULL)
         failed = lower_first(in, for_block, block, &name, out);
     if (failed != NULL)
         return failed;
-    ((mlf_layout_data *)(uintptr_t)one.data)->block = block;
-    *head = one;
-    head->scratch_block = block->scratch_block;
+    *head = *one;
+    if (block->data == one->data)
+        return NULL;
+    mlf_layout_data *data = (mlf_layout_data *)(uintptr_t)one->data;
+    *data = (mlf_layout_data){ .one = one, .block = block,
+                               .few = strcmp(name, "bitslice") == 0 ? FEW_ROWS : 0 };
+    size_t row = ((size_t)head->n_features + (size_t)head->n_outputs) * sizeof(double);
+    size_t few = mlf_aligned(one->scratch_one) + row;
+    head->scratch_block = few > block->scratch_block ? few : block->scratch_block;
     head->block = block_elsewhere;
     return NULL;
 }

@@ -14,9 +14,11 @@ typedef struct mlf_lowering {
     const mlf_forest *bytes;   /* columns of at most 255 cuts: ranks fit a byte          */
 } mlf_lowering;
 
-/* First member of every layout's data: the layout that answers blocks in its place. */
+/* First member of every layout's data: its own head, and the layout that answers blocks of more
+ * than `few` rows in its place. */
 typedef struct mlf_layout_data {
-    const mlf_head *block;
+    const mlf_head *one, *block;
+    int32_t few;
 } mlf_layout_data;
 
 typedef void mlf_one(const void *data, const double *x, double *raw, void *scratch);
@@ -38,6 +40,7 @@ typedef void mlf_block(const void *data, const double *x, ptrdiff_t stride, int3
 /* Fill `head` (data, one, block, scratch sizes) and return NULL, or say why not. */
 const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head);
 const char *mlf_walk_lower(const mlf_lowering *in, mlf_head *head);
+const char *mlf_bitslice_lower(const mlf_lowering *in, mlf_head *head);
 const char *mlf_lanes_lower(const mlf_lowering *in, mlf_head *head);
 
 static inline size_t mlf_aligned(size_t bytes) { return (bytes + 63) & ~(size_t)63; }

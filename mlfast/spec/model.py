@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from mlfast.errors import SpecError
 from mlfast.spec._base import Spec
 from mlfast.spec.linear import Linear
+from mlfast.spec.network import Network
 from mlfast.spec.output import Output
 from mlfast.spec.steps import Lookup, OneHot, Recode, Step, Table
 from mlfast.spec.trees import TreeEnsemble
@@ -37,8 +40,13 @@ class Model(Spec):
     """What importers make, files hold and the compiler reads.
 
     Columns are numbered as `spec.steps` says: the inputs first, then the
-    outputs of each step. The encoded vector is ``columns[outputs]``; all of
-    its columns are numbers.
+    outputs of each step. The encoded vector, which `transform` gives, is
+    ``columns[outputs]``; all of its columns are numbers.
+
+    A model may prepare its features before it looks at them: refuse infinity,
+    take a value for missing, number categories. `head_steps` say how, their
+    columns numbered on after those of `steps`, and the head then reads
+    ``columns[head_inputs]``.
 
     Parameters
     ----------
@@ -51,10 +59,13 @@ class Model(Spec):
     outputs : int32 (n_features_out,)
     output_names : tuple of str
         As ``get_feature_names_out`` gives them.
-    head : TreeEnsemble, Linear, a network, or None
+    head : TreeEnsemble, Linear, Network, or None
         None: a transformer, which has `transform` alone.
     output : Output or None
         None exactly when `head` is.
+    head_steps : tuple of Step
+    head_inputs : int32 (n_features of the head,) or None
+        None: the same as `outputs`.
     """
 
     fields: tuple[Field, ...]
@@ -64,8 +75,28 @@ class Model(Spec):
     steps: tuple[Step, ...]
     outputs: np.ndarray
     output_names: tuple[str, ...]
-    head: TreeEnsemble | Linear | None = None
+    head: TreeEnsemble | Linear | Network | None = None
     output: Output | None = None
+    head_steps: tuple[Step, ...] = ()
+    head_inputs: np.ndarray | None = None
+
+    def for_transform(self) -> Model:
+        """The encoder alone: what `transform` runs."""
+        return dataclasses.replace(self, head=None, output=None, head_steps=(), head_inputs=None)
+
+    def for_prediction(self) -> Model:
+        """The same model with the head's own steps among `steps`: what all other calls run."""
+        if not self.head_steps and self.head_inputs is None:
+            return self
+        inputs = self.outputs if self.head_inputs is None else self.head_inputs
+        return dataclasses.replace(
+            self,
+            steps=self.steps + self.head_steps,
+            outputs=inputs,
+            output_names=tuple(f"x{i}" for i in range(len(inputs))),
+            head_steps=(),
+            head_inputs=None,
+        )
 
     def _check(self) -> None:
         names = [field.name for field in self.fields]
@@ -78,20 +109,31 @@ class Model(Spec):
             self._require(ok, "inputs", "fields and vocabularies in range")
             kinds.append(("number", -1) if read.vocabulary < 0 else ("code", read.vocabulary))
         for number, step in enumerate(self.steps):
-            self._check_step(number, step, kinds)
-        outputs = self._array("outputs", np.int32, (None,))
-        for column in outputs:
-            ok = 0 <= column < len(kinds) and kinds[column][0] == "number"
-            self._require(ok, "outputs", "columns that hold numbers")
+            self._check_step(f"steps[{number}]", step, kinds)
+        outputs = features = self._check_numbers("outputs", kinds)
         self._require(len(self.output_names) == len(outputs), "output_names", "a name an output")
         self._require((self.head is None) == (self.output is None), "output", "one with every head")
-        if self.head is not None and self.head.n_features != len(outputs):
+        for number, step in enumerate(self.head_steps):
+            self._check_step(f"head_steps[{number}]", step, kinds)
+        if self.head_inputs is not None:
+            features = self._check_numbers("head_inputs", kinds)
+        if self.head is None:
+            ok = not self.head_steps and self.head_inputs is None
+            self._require(ok, "head_steps", "a head to prepare for")
+        elif self.head.n_features != len(features):
             raise SpecError(
-                f"Model.head: expected {len(outputs)} features, got {self.head.n_features}"
+                f"Model.head: expected {len(features)} features, got {self.head.n_features}"
             )
 
-    def _check_step(self, number: int, step: Step, kinds: list[tuple[str, int]]) -> None:
-        where = f"steps[{number}] ({type(step).__name__})"
+    def _check_numbers(self, name: str, kinds: list[tuple[str, int]]) -> np.ndarray:
+        columns = self._array(name, np.int32, (None,))
+        for column in columns:
+            ok = 0 <= column < len(kinds) and kinds[column][0] == "number"
+            self._require(ok, name, "columns that hold numbers")
+        return columns
+
+    def _check_step(self, where: str, step: Step, kinds: list[tuple[str, int]]) -> None:
+        where = f"{where} ({type(step).__name__})"
         for column in step.inputs:
             if not (0 <= column < len(kinds) and kinds[column][0] == step.reads):
                 raise SpecError(f"Model.{where}: column {column} does not hold a {step.reads}")

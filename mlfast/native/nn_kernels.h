@@ -1,0 +1,47 @@
+/* The functions of nn_*_kernel.c, for the table in nn_table_kernel.c. */
+#ifndef MLF_NN_KERNELS_H
+#define MLF_NN_KERNELS_H
+
+#include "nn.h"
+#include "nn_vec.h"
+
+#define MLF_NN_PREPARE(name) void MLF_FN(name)(const mlf_nn_op *op, float *const *base)
+#define MLF_NN_RUN(name) \
+    void MLF_FN(name)(const mlf_nn_op *op, float *const *base, int begin, int end)
+#define MLF_NN_ROWS(name) \
+    void MLF_FN(name)(const mlf_nn_op *op, float *const *base, const ptrdiff_t *stride, int n, \
+                      float *work)
+
+MLF_NN_PREPARE(mlf_nn_gather);
+MLF_NN_RUN(mlf_nn_conv_channels);
+MLF_NN_RUN(mlf_nn_conv_planes);
+MLF_NN_PREPARE(mlf_nn_list_nonzero);
+MLF_NN_RUN(mlf_nn_linear);
+MLF_NN_ROWS(mlf_nn_linear_rows);
+MLF_NN_RUN(mlf_nn_row_dots);
+MLF_NN_RUN(mlf_nn_max_pool_2);
+MLF_NN_RUN(mlf_nn_max_pool);
+MLF_NN_RUN(mlf_nn_average_pool);
+MLF_NN_RUN(mlf_nn_activation);
+MLF_NN_RUN(mlf_nn_add);
+MLF_NN_RUN(mlf_nn_multiply);
+MLF_NN_RUN(mlf_nn_softmax);
+MLF_NN_RUN(mlf_nn_copy);
+
+/* Blocks of output channels: two vectors where an operation has the channels for it. */
+#define MLF_NN_BLOCK (2 * MLF_V)
+/* Accumulators, the weights and a broadcast fill the registers. */
+#if MLF_REGISTERS == 32
+#define MLF_NN_TILE 11
+#define MLF_NN_PLANE_CHANNELS 6
+#else
+#define MLF_NN_TILE 6
+#define MLF_NN_PLANE_CHANNELS 2
+#endif
+
+MLF_INLINE float *mlf_nn_at(float *const *base, mlf_nn_place place)
+{
+    return base[place.base] + place.offset;
+}
+
+#endif
