@@ -210,6 +210,8 @@ def _encode(value: Any, where: str, tensors: dict[str, np.ndarray]) -> Any:
 
 def _decode(value: Any, tensors: dict[str, np.ndarray], unused: set[str]) -> Any:
     if isinstance(value, list):
+        if not {dict, list} & set(map(type, value)):  # plain values, possibly very many
+            return tuple(value)
         return tuple(_decode(item, tensors, unused) for item in value)
     if not isinstance(value, dict):
         return value
@@ -244,18 +246,20 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 def _fits(value: Any, hint: Any) -> bool:
     """Whether `value` is of the annotated type: a class, a union, or a tuple."""
-    origin = typing.get_origin(hint)
-    if origin in (types.UnionType, typing.Union):
-        return any(_fits(value, one) for one in typing.get_args(hint))
-    if origin is tuple:
-        items = typing.get_args(hint)
-        if not isinstance(value, tuple):
-            return False
-        if items[-1] is Ellipsis:
-            return all(_fits(item, items[0]) for item in value)
-        return len(value) == len(items) and all(map(_fits, value, items))
+    if typing.get_origin(hint) is not tuple:
+        return _fits_type(type(value), hint)
+    items = typing.get_args(hint)
+    if not isinstance(value, tuple):
+        return False
+    if items[-1] is Ellipsis:
+        return all(_fits_type(kind, items[0]) for kind in set(map(type, value)))
+    return len(value) == len(items) and all(map(_fits, value, items))
+
+
+@functools.cache
+def _fits_type(kind: type, hint: Any) -> bool:
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return any(_fits_type(kind, one) for one in typing.get_args(hint))
     if hint is Any:
         return True
-    if hint in (int, float, str, bool):
-        return type(value) is hint
-    return isinstance(value, hint)
+    return kind is hint if hint in (int, float, str, bool) else issubclass(kind, hint)
