@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from mlfast import serialize
 from mlfast.predictor import Predictor
 
 
@@ -52,6 +53,4 @@ def load(
     ModelFileError
         The file is not a model, is damaged, or was written by a newer mlfast.
     """
-    from mlfast import serialize
-
     return Predictor(serialize.load_model(path), missing_fields=missing_fields, layout=layout)

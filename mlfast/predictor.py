@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mlfast import _core, _plan, compiler, spec
+from mlfast import _core, _plan, compiler, serialize, spec
 from mlfast._record import shorten
 from mlfast.errors import RecordError
 from mlfast.tables import TableReader
@@ -236,13 +236,9 @@ class Predictor(_core.Predictor):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file (docs/file_format.md); `mlfast.load` reads it."""
-        from mlfast import serialize
-
         serialize.save_model(self.model, path)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from mlfast import serialize
-
         return _unpickle, (serialize.dumps(self.model), self._options)
 
     def verify(self, original: Any, X: Any) -> Any:
@@ -270,6 +266,4 @@ class Predictor(_core.Predictor):
 
 
 def _unpickle(data: bytes, options: dict[str, Any]) -> Predictor:
-    from mlfast import serialize
-
     return Predictor(serialize.loads(data), **options)

@@ -240,8 +240,8 @@ def _classes() -> dict[str, type]:
 
 @functools.cache
 def _hints(cls: Any) -> dict[str, Any]:
-    hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    # spec classes do without postponed annotations, so these are types, not text to evaluate
+    return {field.name: field.type for field in dataclasses.fields(cls)}
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -1,7 +1,5 @@
 """What every spec class shares: frozen, compared by value, arrays checked and locked."""
 
-from __future__ import annotations
-
 import dataclasses
 import typing
 from typing import Any

@@ -1,7 +1,5 @@
 """Linear models."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from mlfast.spec._base import Spec

@@ -1,7 +1,5 @@
 """The whole model: fields, encoder steps, head and output."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -80,11 +78,11 @@ class Model(Spec):
     head_steps: tuple[Step, ...] = ()
     head_inputs: np.ndarray | None = None
 
-    def for_transform(self) -> Model:
+    def for_transform(self) -> "Model":
         """The encoder alone: what `transform` runs."""
         return dataclasses.replace(self, head=None, output=None, head_steps=(), head_inputs=None)
 
-    def for_prediction(self) -> Model:
+    def for_prediction(self) -> "Model":
         """The same model with the head's own steps among `steps`: what all other calls run."""
         if not self.head_steps and self.head_inputs is None:
             return self

@@ -6,8 +6,6 @@ example, without a batch axis: (channels, height, width) for images, (n,) for
 vectors.
 """
 
-from __future__ import annotations
-
 
 import math
 

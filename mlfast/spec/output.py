@@ -1,7 +1,5 @@
 """From a head's raw sums to what `predict` and `predict_proba` answer."""
 
-from __future__ import annotations
-
 from mlfast.errors import SpecError
 from mlfast.spec._base import Spec
 

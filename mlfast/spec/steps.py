@@ -8,8 +8,6 @@ A step reads the columns `inputs`, all defined before it, and defines
 ``inputs[i]`` alone and per-column parameters have shape (n_inputs,).
 """
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tree ensembles: every library's quirks as named fields."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from mlfast.spec._base import Spec

@@ -1,7 +1,5 @@
 """The known values of a categorical field, numbered."""
 
-from __future__ import annotations
-
 from mlfast.errors import SpecError
 from mlfast.spec._base import Spec
 
