@@ -18,7 +18,7 @@ import numpy as np
 from mlfast import spec
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class NativeStep:
     """One `mlf_step`; names as in native/plan.h."""
 
@@ -39,7 +39,7 @@ class NativeStep:
     ufunc: str = ""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class Plan:
     """All that the native side needs, with `origins` for its messages.
 

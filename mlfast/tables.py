@@ -20,7 +20,7 @@ from mlfast.errors import RecordError
 _NATIVE = {"f8", "f4", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(eq=False, repr=False)
 class TableReader:
     """Reads tables for one model.
 
