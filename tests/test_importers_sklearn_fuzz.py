@@ -14,11 +14,12 @@ pytest.importorskip("sklearn")
 pytest.importorskip("pandas")
 
 import encoder_reference
-import mlfast
 from hypothesis import HealthCheck, given, settings
+from strategies import Case, cases
+
+import mlfast
 from mlfast.errors import RecordError, UnsupportedError
 from mlfast.importers import import_model
-from strategies import Case, cases
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 THOROUGH = settings(QUICK, max_examples=2000)
