@@ -19,31 +19,6 @@ typedef struct work {
     void *sums;                /* float or double [outputs at once][MLF_BLOCK] */
 } work;
 
-/* Ranks of one numeric column; rows past n are 0. */
-static void rank_column(const mlf_prepare *p, int32_t c, const double *x, int32_t n, uint8_t *left)
-{
-    const mlf_prepared_column *column = &p->columns[c];
-    uint8_t *right = left + MLF_BLOCK;
-    memset(left, 0, 2 * MLF_BLOCK);
-    for (int32_t r = 0; r < n; r++) {
-        int32_t missing, rank;
-        if (p->float32) {
-            float f = (float)x[r];
-            missing = mlf_is_missing(p, c, (double)f);
-            int32_t key = missing ? INT32_MIN : mlf_key32(f);
-            int32_t block = column->n < 16 ? 0 : mlf_count32(column->pivots, key);
-            rank = 16 * block + mlf_count32((const int32_t *)column->cuts + 16 * block, key);
-        } else {
-            missing = mlf_is_missing(p, c, x[r]);
-            int64_t key = missing ? INT64_MIN : mlf_key64(x[r]);
-            int32_t block = column->n < 16 ? 0 : mlf_count64(column->pivots, key);
-            rank = 16 * block + mlf_count64((const int64_t *)column->cuts + 16 * block, key);
-        }
-        left[r] = (uint8_t)rank;
-        right[r] = (uint8_t)(missing ? 255 : rank);
-    }
-}
-
 /* One mask a code: the rows that have it. */
 static void mask_codes(const mlf_bitslice *slice, int32_t member, const double *x, int32_t n,
                        word *masks)
@@ -258,7 +233,8 @@ void MLF_FN(mlf_bitslice_block)(const void *data, const double *x, ptrdiff_t str
     memset(w.masks + MLF_SLOT_ZEROS, 0, sizeof(word));
     memset(w.masks + MLF_SLOT_ONES, 0xff, sizeof(word));
     for (int32_t c = 0; c < p->n_numeric; c++)
-        rank_column(p, c, x + p->feature[c] * stride, n, w.ranks + (size_t)c * 2 * MLF_BLOCK);
+        MLF_FN(mlf_rank_column)(p, c, x + p->feature[c] * stride, n,
+                                w.ranks + (size_t)c * 2 * MLF_BLOCK);
     for (int32_t c = p->n_numeric; c < p->n_columns; c++)
         mask_codes(slice, c - p->n_numeric, x + p->feature[c] * stride, n, w.codes);
 

@@ -16,6 +16,48 @@ static void store(void *array, int64_t i, int64_t value, int float32)
         ((int64_t *)array)[i] = value;
 }
 
+/* Node i's value: the sorted values' median, and so on for the halves. */
+static void fill_tree(int32_t *tree, int32_t i, int32_t levels, const int32_t *sorted, int32_t n)
+{
+    if (i >= 1 << levels)
+        return;
+    int32_t middle = n / 2;                    /* n is 2^k - 1 */
+    tree[i] = sorted[middle];
+    fill_tree(tree, 2 * i, levels, sorted, middle);
+    fill_tree(tree, 2 * i + 1, levels, sorted + middle + 1, middle);
+}
+
+static int make_tree(mlf_prepared_column *out, const mlf_column *column, int float32,
+                     mlf_memory *memory)
+{
+    int32_t sorted[255], n = column->n;
+    int32_t *tree = array(memory, float32 ? 256 : 3 * 256, sizeof *tree);
+    if (tree == NULL)
+        return -1;
+    for (int32_t i = 0; i < 256; i++) {
+        tree[i] = INT32_MAX;
+        if (i < 255)
+            sorted[i] = i >= n ? INT32_MAX : float32 ? (int32_t)column->cuts[i]
+                                                     : (int32_t)(column->cuts[i] >> 32) + 1;
+    }
+    if (!float32) {
+        int32_t *upper = tree + 256;
+        uint32_t *lower = (uint32_t *)tree + 512;
+        for (int32_t i = 0; i < 256; i++) {
+            upper[i] = i < n ? (int32_t)(column->cuts[i] >> 32) : INT32_MAX;
+            lower[i] = i < n ? (uint32_t)column->cuts[i] : UINT32_MAX;
+            if (i > 0 && i < n && upper[i] == upper[i - 1])
+                return 0;                      /* not distinct: no tree */
+        }
+        out->upper = upper;
+        out->lower = lower;
+    }
+    out->levels = n <= 15 ? 4 : n <= 63 ? 6 : 8;
+    fill_tree(tree, 1, out->levels, sorted, (1 << out->levels) - 1);
+    out->tree = tree;
+    return 0;
+}
+
 static int make_cuts(mlf_prepared_column *out, const mlf_column *column, int float32,
                      mlf_memory *memory)
 {
@@ -33,7 +75,7 @@ static int make_cuts(mlf_prepared_column *out, const mlf_column *column, int flo
     out->n_pivots = blocks;
     out->cuts = cuts;
     out->pivots = pivots;
-    return 0;
+    return column->n <= 255 ? make_tree(out, column, float32, memory) : 0;
 }
 
 static int make_codes(mlf_prepared_column *out, const mlf_column *column, mlf_memory *memory)

@@ -28,6 +28,13 @@ typedef struct mlf_prepared_column {
     const void *pivots;        /* int32 or int64: last cut of each block, then INT_MAX up to
                                 * a multiple of 16; the cuts follow                      */
     const void *cuts;          /* [16 * n_pivots], padded with INT_MAX                   */
+    /* For blocks, at most 255 cuts: a search tree of 4, 6 or 8 levels over them, node i above
+     * nodes 2i and 2i + 1, over the upper halves (plus 1) of 64-bit cuts. Upper halves are
+     * then distinct, and a tie is settled with `upper` and `lower`. levels 0: no tree. */
+    int32_t levels;
+    const int32_t *tree;       /* [256], padded with INT_MAX                             */
+    const int32_t *upper;      /* [256], padded with INT_MAX                             */
+    const uint32_t *lower;     /* [256]                                                  */
     const int32_t *categories; /* member columns                                         */
     const int32_t *codes;      /* code of category c, or NULL: search categories         */
     int32_t n_codes;
@@ -50,10 +57,16 @@ const mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_mem
 
 /* A row as integers: v[c] is column c's copy with missing values left, v[n_columns + c] the copy
  * with missing values right; codes are in both. x: feature f at x[f * stride].
- * v: int32[2 * n_columns + 1], its last INT32_MIN, which is below every K. */
+ * v: int32[2 * n_columns + 1], its last INT32_MIN, which is below every K.
+ *
+ * A column of n rows as bytes, 64-byte aligned: left[r] is the rank with missing values left (0),
+ * left[MLF_BLOCK + r] with missing values right (255); both 0 from row n to MLF_BLOCK. The column
+ * has at most 255 cuts. Up to 15 numbers past x[n - 1] are read. */
 #define MLF_DECLARE_(isa)                                                                       \
     void mlf_prepare_words_##isa(const mlf_prepare *p, const double *x, ptrdiff_t stride,      \
-                                 int32_t *v);
+                                 int32_t *v);                                                   \
+    void mlf_rank_column_##isa(const mlf_prepare *p, int32_t c, const double *x, int32_t n,     \
+                               uint8_t *left);
 MLF_FOR_EACH_ISA(MLF_DECLARE_)
 #undef MLF_DECLARE_
 
