@@ -83,8 +83,8 @@ def test_one_thread_never_starts_a_worker():
 
 def test_measured_costs():
     spinning, parked = _pool.measure()
-    assert 0 < spinning < 5e6
-    assert 0 < parked < 5e6
+    assert spinning > 0
+    assert parked > 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
