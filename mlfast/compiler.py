@@ -240,7 +240,7 @@ def _normalize(step: spec.Normalize, slots: Slots, outputs: range) -> Iterator[N
             "NORMALIZE",
             -1,
             size=step.n_inputs,
-            flags=spec.steps.NORMS.index(step.norm),
+            flags=spec.steps.NORMS.index(step.norm) + 4 * step.sequential,
             table=np.array(table, dtype=np.int32),
         )
 

@@ -84,7 +84,7 @@ def _run(model: spec.Model, step: spec.Step, x: list[float]) -> list[float]:
                 for value, a, b in zip(v, o[:-1], o[1:], strict=True)
             ]
         case spec.Normalize():
-            return list(v / _norm(v, step.norm))
+            return list(v / _norm(v, step))
         case spec.Check():
             _check(v, step)
             return x
@@ -124,14 +124,18 @@ def _check(v: np.ndarray, step: spec.Check) -> None:
         raise RecordError(f"{step.step} refuses {v[bad]}")
 
 
-def _norm(v: np.ndarray, norm: str) -> float:
-    if norm == "l1":
-        total = np.sum(np.abs(v[None, :]), axis=1)[0]
-    elif norm == "l2":
-        total = np.sqrt(np.einsum("ij,ij->i", v[None, :], v[None, :]))[0]
-    else:
+def _norm(v: np.ndarray, step: spec.Normalize) -> float:
+    if step.norm == "max":
         total = np.max(np.abs(v))
-    return 1.0 if total == 0 else total
+    elif step.sequential:
+        total = sum((np.abs(v) if step.norm == "l1" else v * v).tolist())
+        total = math.sqrt(total) if step.norm == "l2" else total
+    elif step.norm == "l1":
+        total = np.sum(np.abs(v[None, :]), axis=1)[0]
+    else:
+        total = np.sqrt(np.einsum("ij,ij->i", v[None, :], v[None, :]))[0]
+    least = 5e-324 if step.sequential else 10 * np.finfo(float).eps
+    return 1.0 if total < least else total
 
 
 def _quantile(x: float, quantiles: np.ndarray, references: np.ndarray, normal: bool) -> float:

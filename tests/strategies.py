@@ -166,7 +166,7 @@ def scalers(draw: st.DrawFn) -> Any:
             strategy=draw(st.sampled_from(("uniform", "quantile"))),
             dtype=draw(st.sampled_from((None, np.float32))),
         )
-    return Normalizer(draw(st.sampled_from(("max",))))
+    return Normalizer(draw(st.sampled_from(("l1", "l2", "max"))))
 
 
 @st.composite

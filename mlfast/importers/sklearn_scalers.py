@@ -76,7 +76,9 @@ def normalizer(b: Builder, transformer: Any, frame: Frame, path: str) -> Frame:
     """Each record divided by its norm."""
     numbers, dtype = _floats(b, frame, "finite", path)
     _demand_float64(dtype, path, "Normalizer")
-    return frame.with_columns(b.step(spec.Normalize, numbers, norm=transformer.norm))
+    return frame.with_columns(
+        b.step(spec.Normalize, numbers, norm=transformer.norm, sequential=frame.sparse)
+    )
 
 
 def function_transformer(b: Builder, transformer: Any, frame: Frame, path: str) -> Frame:

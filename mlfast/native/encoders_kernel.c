@@ -157,16 +157,38 @@ static double max_abs(const int32_t *in, const double *x, ptrdiff_t stride, int3
     return max;
 }
 
+/* Sparse rows are added up by scikit-learn, one value after the other. */
+static double sum_in_order(const int32_t *in, const double *x, ptrdiff_t stride, int32_t n, int square)
+{
+    double sum = 0.0;
+    for (int32_t i = 0; i < n; i++) {
+        double value = x[in[i] * stride];
+        sum += square ? value * value : fabs(value);
+    }
+    return sum;
+}
+
+static double norm_of(const mlf_step *s, const double *row, ptrdiff_t stride)
+{
+    const int32_t *in = s->table;
+    const double least = s->flags & 4 ? 5e-324 : 10 * 2.220446049250313e-16;
+    double norm;
+    switch (s->flags) {
+    case 0: norm = sum_abs(in, row, stride, s->size); break;
+    case 1: norm = sqrt(sum_squares(in, row, stride, s->size)); break;
+    case 4: norm = sum_in_order(in, row, stride, s->size, 0); break;
+    case 5: norm = sqrt(sum_in_order(in, row, stride, s->size, 1)); break;
+    default: norm = max_abs(in, row, stride, s->size);
+    }
+    return norm < least ? 1.0 : norm;
+}
+
 static void normalize(const mlf_step *s, double *x, ptrdiff_t stride, int32_t n)
 {
     const int32_t *in = s->table, *out = in + s->size;
     for (int32_t r = 0; r < n; r++) {
         double *row = x + r;
-        double norm = s->flags == 0 ? sum_abs(in, row, stride, s->size)
-                    : s->flags == 1 ? sqrt(sum_squares(in, row, stride, s->size))
-                                    : max_abs(in, row, stride, s->size);
-        if (norm < 10 * 2.220446049250313e-16)   /* scikit-learn: a near-zero norm is one */
-            norm = 1.0;
+        const double norm = norm_of(s, row, stride);
         for (int32_t i = 0; i < s->size; i++)
             row[out[i] * stride] = row[in[i] * stride] / norm;
     }

@@ -53,13 +53,31 @@ static void softmax_float32(const double *x, int32_t n, double *out)
         out[i] = (float)out[i] / (float)sum;
 }
 
-static void ovr(const double *x, int32_t n, double *out)
+/* Makes several one-vs-rest probabilities sum to one; uniform where all are zero. */
+static void share(double *p, int32_t n)
 {
     double sum = 0.0;
     for (int32_t i = 0; i < n; i++)
-        sum += out[i] = sigmoid(x[i], 1.0);
+        sum += p[i];
     for (int32_t i = 0; i < n; i++)
-        out[i] /= sum;
+        p[i] = sum == 0.0 ? 1.0 / n : p[i] / sum;
+}
+
+static void ovr(const double *x, int32_t n, double *out)
+{
+    for (int32_t i = 0; i < n; i++)
+        out[i] = sigmoid(x[i], 1.0);
+    share(out, n);
+}
+
+static void modified_huber(const double *x, int32_t n, double *out)
+{
+    for (int32_t i = 0; i < n; i++) {
+        double clipped = x[i] < -1.0 ? -1.0 : x[i] > 1.0 ? 1.0 : x[i];
+        out[i] = (clipped + 1.0) / 2.0;
+    }
+    if (n > 1)
+        share(out, n);
 }
 
 static void apply(uint8_t link, double a, double b, const double *x, int32_t n, double *out)
@@ -83,6 +101,7 @@ static void apply(uint8_t link, double a, double b, const double *x, int32_t n, 
     case MLF_HINGE: EACH_(x[i] > 0.0 ? 1.0 : 0.0);
     case MLF_OVR: ovr(x, n, out); return;
     case MLF_ISOLATION: EACH_(-exp2(-x[i] / a) - b);
+    case MLF_MODIFIED_HUBER: modified_huber(x, n, out); return;
     case MLF_LINK_ARGMAX: out[0] = first_largest(x, n); return;
     }
 #undef EACH_

@@ -51,7 +51,7 @@ typedef struct mlf_vocabulary mlf_vocabulary;   /* vocabulary.c */
     X(ROUND)             /* (float)x                                                     */       \
     X(QUANTILE)          /* table: double[5 * size], see encoders_kernel.c; flags: 1 normal */    \
     X(DIGITIZE)          /* table: double[size], edges                                   */       \
-    X(NORMALIZE)         /* table: int32[2 * size], slots in, slots out; flags: l1, l2, max */    \
+    X(NORMALIZE)         /* table: int32[2 * size], slots in, out; flags: l1, l2, max, + 4 */      \
     X(CHECK)             /* flags: 1 refuse NaN, 2 infinity, 4 infinity as float         */       \
     X(LOOKUP)            /* number to code of `vocabulary`                               */       \
     X(RECODE)            /* table: double[size], code to code                            */       \
@@ -151,7 +151,7 @@ typedef struct mlf_ensemble {
 typedef enum mlf_link_name {
     MLF_IDENTITY, MLF_SIGMOID, MLF_SIGMOID_FLOAT32, MLF_SOFTMAX, MLF_SOFTMAX_FLOAT32,
     MLF_LINK_EXP, MLF_EXP_FLOAT32, MLF_LOG1P_EXP, MLF_SIGNED_SQUARE, MLF_HINGE, MLF_OVR,
-    MLF_ISOLATION, MLF_LINK_ARGMAX
+    MLF_ISOLATION, MLF_LINK_ARGMAX, MLF_MODIFIED_HUBER
 } mlf_link_name;
 
 typedef enum mlf_rule {

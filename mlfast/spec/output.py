@@ -16,9 +16,10 @@ LINKS: dict[str, str] = {
     "log1p_exp": "log1p(exp(x)), float64: LightGBM cross_entropy_lambda",
     "signed_square": "sign(x) x x: LightGBM reg_sqrt",
     "hinge": "1 if x > 0 else 0: XGBoost binary:hinge",
-    "ovr": "sigmoid of each, divided by their sum: scikit-learn one-vs-rest",
+    "ovr": "sigmoid of each, divided by their sum (if 0: uniform): scikit-learn one-vs-rest",
     "isolation": "-2 ** (-x / a) - b: IsolationForest.decision_function, a trees' mean depth",
     "argmax": "index of the largest raw sum, as a number: XGBoost multi:softmax",
+    "modified_huber": "(clip(x, -1, 1) + 1) / 2, several divided by their sum: SGDClassifier",
 }
 
 #: How a label follows. `m` are decision values, `v` linked values.

@@ -180,13 +180,25 @@ class Digitize(Step):
 
 
 class Normalize(Step):
-    """Normalizer: all inputs together, divided by their norm (1 where it is 0)."""
+    """Normalizer: all inputs together, divided by their norm.
+
+    Parameters
+    ----------
+    norm : str
+        A name of `NORMS`.
+    sequential : bool
+        How the original adds up a sparse row: one value after the other, and a
+        norm of 0 counts as 1. Of a dense row NumPy adds several partial sums, and a
+        norm below 10 epsilon counts as 1.
+    """
 
     norm: str
+    sequential: bool = False
 
     def _check(self) -> None:
         super()._check()
         self._require(self.norm in NORMS, "norm", f"one of {NORMS}")
+        self._require(isinstance(self.sequential, bool), "sequential", "a bool")
 
 
 class Check(Step):
