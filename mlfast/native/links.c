@@ -127,7 +127,7 @@ void mlf_link(const mlf_output *o, const double *decisions, double *values)
 static int is_elementwise(uint8_t link)
 {
     return link != MLF_SOFTMAX && link != MLF_SOFTMAX_FLOAT32 && link != MLF_OVR
-        && link != MLF_LINK_ARGMAX;
+        && link != MLF_MODIFIED_HUBER && link != MLF_LINK_ARGMAX;
 }
 
 int mlf_links_one(const mlf_output *o)
