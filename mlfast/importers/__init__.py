@@ -18,7 +18,8 @@ from mlfast.importers._builder import Builder
 from mlfast.importers._columns import Column, Frame, Number
 from mlfast.importers._head import FeatureCategories, Head
 from mlfast.importers._keys import NAN, NONE, Mapping, Token, token
-from mlfast.nn import Net
+from mlfast.nn import Net, from_torch
+from mlfast.nn.torch_reader import is_torch
 
 #: Modules with `handles(estimator)` and `import_head(estimator, path)`, asked in this order.
 HEADS = ("sklearn_linear", "sklearn_trees", "xgboost", "lightgbm", "treelite")
@@ -43,6 +44,8 @@ def import_model(estimator: Any) -> spec.Model:
     """
     if isinstance(estimator, (str, os.PathLike)):
         estimator = model_files.load(Path(estimator))
+    if is_torch(estimator):
+        estimator = from_torch(estimator)
     if isinstance(estimator, Net):
         return estimator.to_spec()
     if isinstance(estimator, type):

@@ -264,7 +264,7 @@ class Builder:
         self,
         outputs: Sequence[Column],
         names: Sequence[str],
-        head: spec.TreeEnsemble | spec.Linear | None = None,
+        head: spec.TreeEnsemble | spec.Linear | spec.Network | None = None,
         output: spec.Output | None = None,
         head_inputs: Sequence[Number] = (),
     ) -> spec.Model:

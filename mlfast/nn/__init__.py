@@ -11,6 +11,7 @@ from mlfast.nn.activations import (
     Softmax,
     Tanh,
 )
+from mlfast.nn.json_reader import from_json
 from mlfast.nn.layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -23,6 +24,7 @@ from mlfast.nn.layers import (
     MaxPool2d,
 )
 from mlfast.nn.sequential import Sequential
+from mlfast.nn.torch_reader import from_torch
 
 __all__ = [
     "GELU",
@@ -44,5 +46,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "from_json",
+    "from_torch",
     "load",
 ]

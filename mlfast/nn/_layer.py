@@ -15,6 +15,8 @@ from mlfast.spec.network import Shape
 #: A shape of which some sizes, or the number of axes too (None), are not known yet.
 Known = tuple[int | None, ...] | None
 
+WEIGHT_NAMES = ("weight", "bias", "running_mean", "running_var")
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Layer(Net):
@@ -24,6 +26,7 @@ class Layer(Net):
     axes: ClassVar[int | None] = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_absent", ())
         self._check()
         for name, value in (("_plans", {}), ("_isa", None), ("_graph", None)):
             object.__setattr__(self, name, value)
@@ -95,8 +98,14 @@ class Layer(Net):
         object.__setattr__(self, name, array)
         return array
 
+    def weight_names(self) -> tuple[str, ...]:
+        """Arguments that hold arrays, as far as they were given."""
+        arrays = [f.name for f in dataclasses.fields(self) if f.name in WEIGHT_NAMES]
+        return tuple(name for name in arrays if name not in self._absent)  # type: ignore[attr-defined]
+
     def _bias(self, name: str, n: int) -> None:
         if getattr(self, name) is None:
+            object.__setattr__(self, "_absent", (name,))
             object.__setattr__(self, name, np.zeros(n, np.float32))
         self._array(name, 1, (n,))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
 from mlfast import spec
-from mlfast.errors import SpecError
+from mlfast.errors import ModelFileError, SpecError
 from mlfast.nn._layer import Known, Layer
 from mlfast.nn._net import Net
+from mlfast.nn.state_dict import Source, Weights
 from mlfast.spec.network import Shape
 
 
@@ -96,6 +98,44 @@ class Sequential(Net):
             if operation is not None:
                 return operation
         return spec.Reshape((0,), (1,))
+
+    def load_state_dict(
+        self, weights: Source, *, names: tuple[str, ...] | None = None
+    ) -> Sequential:
+        """Return this network with other weights of the same shapes.
+
+        Parameters
+        ----------
+        weights : path or mapping
+            A safetensors or JSON file, or arrays by name; PyTorch's names
+            (``"0.weight"``, ``"0.bias"``, ``"3.weight"``, ...).
+        names : tuple of str, optional
+            Prefixes, such as "conv1", of the layers that have weights, in order.
+
+        Raises
+        ------
+        ModelFileError
+            A weight is missing, left over, or of another shape.
+        """
+        state = Weights(weights)
+        weighted = [i for i, layer in enumerate(self.layers) if layer.weight_names()]
+        if names is not None and len(names) != len(weighted):
+            raise ValueError(f"names: expected {len(weighted)}, got {len(names)}")
+        prefixes = dict(zip(weighted, names or map(str, weighted), strict=True))
+        layers = []
+        for number, layer in enumerate(self.layers):
+            new = {}
+            for name in layer.weight_names():
+                key, old = f"{prefixes[number]}.{name}", getattr(layer, name)
+                new[name] = state.take(key, f"layers[{number}]")
+                if new[name].shape != old.shape:
+                    raise ModelFileError(
+                        f"layers[{number}]: expected {key!r} of shape {old.shape}, "
+                        f"got {new[name].shape}"
+                    )
+            layers.append(dataclasses.replace(layer, **new) if new else layer)
+        state.check_all_used()
+        return Sequential(*layers, input_shape=self._first_shape)
 
     def __len__(self) -> int:
         return len(self.layers)

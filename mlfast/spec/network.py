@@ -6,7 +6,6 @@ example, without a batch axis: (channels, height, width) for images, (n,) for
 vectors.
 """
 
-
 import math
 
 import numpy as np
