@@ -53,6 +53,7 @@ class BuildVariants(build_ext):
     def build_extension(self, ext):
         kernels = [source for source in ext.sources if source.endswith("_kernel.c")]
         ext.sources = [source for source in ext.sources if source not in kernels]
+        ext.depends = [*ext.depends, *kernels]
         for isa, flags in ISA_FLAGS.items():
             ext.extra_objects += self.compiler.compile(
                 kernels,

@@ -19,7 +19,7 @@ def run(network, x):
 
 
 def dense(o, x):
-    return o.weight.astype(np.float64) @ x + o.bias
+    return x @ o.weight.astype(np.float64).T + o.bias
 
 
 def convolution(o, x):
@@ -89,6 +89,7 @@ OPERATIONS = {
     spec.Affine: affine,
     spec.Tensor: lambda o: o.value.astype(np.float64),
     spec.Combine: lambda o, a, b: a + b if o.name == "add" else a * b,
+    spec.Permute: lambda o, x: x.transpose(o.axes),
     spec.Reshape: lambda o, x: x.reshape(o.shape),
 }
 

@@ -1,4 +1,4 @@
-"""Model files, told apart by how they begin: XGBoost, LightGBM, treelite."""
+"""Model files, told apart by how they begin: XGBoost, LightGBM, treelite; ONNX by its name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from mlfast.errors import ModelFileError
 from mlfast.importers import lightgbm, treelite, xgboost
 from mlfast.importers._treelite import looks_like_checkpoint
+from mlfast.nn import from_onnx
 
 
 def load(path: Path) -> Any:
@@ -17,6 +18,8 @@ def load(path: Path) -> Any:
             start = file.read(64)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
+    if path.suffix == ".onnx":
+        return from_onnx(path)
     if start.lstrip().startswith(b"{"):
         return xgboost.load_file(str(path))
     if start.startswith(b"tree"):

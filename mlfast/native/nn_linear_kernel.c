@@ -1,11 +1,11 @@
 /* Linear layers over one example.
  *
  * LINEAR, input by input: weights[block][channel][MLF_NN_BLOCK], bias[block][MLF_NN_BLOCK];
- * an item is a block. With skip_zeros the inputs that are zero (after a ReLU about half) are
+ * an item is a block of one of `height` vectors. With skip_zeros the inputs that are zero (after a ReLU about half) are
  * left out: `work` holds the count and the numbers of the others, as int32.
  *
  * ROW_DOTS, for few outputs and some inputs: weights[out_channels padded to MLF_V][channels
- * padded to MLF_V], bias[out_channels padded to MLF_V]; an item is MLF_V outputs.
+ * padded to MLF_V], bias[out_channels padded to MLF_V]; an item is MLF_V outputs of a vector.
  */
 #include "nn_kernels.h"
 
@@ -67,12 +67,14 @@ MLF_INLINE void block_sums(const int skip, const float *x, const int32_t *list, 
 
 MLF_NN_RUN(mlf_nn_linear)
 {
-    const float *x = mlf_nn_at(base, op->in);
+    const int n_blocks = (op->out_channels + MLF_NN_BLOCK - 1) / MLF_NN_BLOCK;
     const int32_t *list = op->skip_zeros ? (const int32_t *)mlf_nn_at(base, op->work) : NULL;
-    for (int block = begin; block < end; block++) {
-        int channel = block * MLF_NN_BLOCK, left = op->out_channels - channel;
+    for (int item = begin; item < end; item++) {
+        ptrdiff_t row = item / n_blocks;
+        int channel = item % n_blocks * MLF_NN_BLOCK, left = op->out_channels - channel;
+        const float *x = mlf_nn_at(base, op->in) + row * op->channels;
         const float *w = op->weights + (ptrdiff_t)channel * op->channels;
-        float *out = mlf_nn_at(base, op->out) + channel;
+        float *out = mlf_nn_at(base, op->out) + row * op->out_channels + channel;
         vec total[2];
         if (list)
             block_sums(1, x, list + 1, list[0], w, op->bias + channel, total);
@@ -107,10 +109,12 @@ MLF_INLINE vec dots(const int rows, const float *x, int n, const float *w, ptrdi
 
 MLF_NN_RUN(mlf_nn_row_dots)
 {
-    const float *x = mlf_nn_at(base, op->in);
+    const int n_blocks = (op->out_channels + MLF_V - 1) / MLF_V;
     const ptrdiff_t stride = (op->channels + MLF_V - 1) / MLF_V * MLF_V;
     for (int item = begin; item < end; item++) {
-        int first = item * MLF_V, left = op->out_channels - first;
+        ptrdiff_t row = item / n_blocks;
+        int first = item % n_blocks * MLF_V, left = op->out_channels - first;
+        const float *x = mlf_nn_at(base, op->in) + row * op->channels;
         const float *w = op->weights + first * stride;
         vec total;
         if (left * 8 <= MLF_V * 5 && MLF_V == 16) /* 10 classes: a usual number */
@@ -119,6 +123,7 @@ MLF_NN_RUN(mlf_nn_row_dots)
             total = dots(MLF_V, x, op->channels, w, stride);
         total += v_load(op->bias + first);
         total = op->activation == MLF_NN_RELU ? v_relu(total) : total;
-        v_store_n(mlf_nn_at(base, op->out) + first, total, left < MLF_V ? left : MLF_V);
+        v_store_n(mlf_nn_at(base, op->out) + row * op->out_channels + first, total,
+                  left < MLF_V ? left : MLF_V);
     }
 }

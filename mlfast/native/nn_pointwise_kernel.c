@@ -82,12 +82,12 @@ MLF_INLINE void combine(const int multiply, const mlf_nn_op *op, float *const *b
                 const float *a = in + i * s[0] + j * s[1] + k * s[2];
                 const float *b = other + i * t[0] + j * t[1] + k * t[2];
                 int64_t n = shape[3];
-                if (s[3] && t[3]) {
+                if (s[3] == 1 && t[3] == 1) {
                     for (int64_t l = 0; l < n; l++)
                         out[l] = multiply ? a[l] * b[l] : a[l] + b[l];
                 } else { /* both operations commute: the repeated one second */
                     const float *each = s[3] ? a : b, one = s[3] ? *b : *a;
-                    int64_t step = s[3] || t[3];
+                    int64_t step = s[3] ? s[3] : t[3];
                     for (int64_t l = 0; l < n; l++)
                         out[l] = multiply ? each[l * step] * one : each[l * step] + one;
                 }

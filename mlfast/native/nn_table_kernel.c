@@ -12,6 +12,7 @@ const mlf_nn_kernels MLF_FN(mlf_nn_table) = {
         [MLF_NN_CONV_PLANES] = { MLF_FN(mlf_nn_gather), MLF_FN(mlf_nn_conv_planes), NULL },
         [MLF_NN_LINEAR] = { MLF_FN(mlf_nn_list_nonzero), MLF_FN(mlf_nn_linear),
                             MLF_FN(mlf_nn_linear_rows) },
+        [MLF_NN_LINEAR_EACH] = { NULL, MLF_FN(mlf_nn_linear), NULL },
         [MLF_NN_ROW_DOTS] = { NULL, MLF_FN(mlf_nn_row_dots), NULL },
         [MLF_NN_MAX_POOL_2] = { NULL, MLF_FN(mlf_nn_max_pool_2), NULL },
         [MLF_NN_MAX_POOL] = { NULL, MLF_FN(mlf_nn_max_pool), NULL },

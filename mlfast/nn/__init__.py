@@ -23,6 +23,7 @@ from mlfast.nn.layers import (
     Linear,
     MaxPool2d,
 )
+from mlfast.nn.onnx_reader import from_onnx
 from mlfast.nn.sequential import Sequential
 from mlfast.nn.torch_reader import from_torch
 
@@ -47,6 +48,7 @@ __all__ = [
     "Softmax",
     "Tanh",
     "from_json",
+    "from_onnx",
     "from_torch",
     "load",
 ]

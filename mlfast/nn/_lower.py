@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mlfast import spec
+from mlfast.errors import SpecError
 from mlfast.nn import _convolution
 from mlfast.nn._fuse import Node, fuse, is_max_pool_2
 
@@ -85,6 +86,8 @@ def _lower_node(node: Node, kernels: Mapping[str, int]) -> Fields:
             }  # fmt: skip
         case spec.Combine():
             fields = _combine(node, operation)
+        case spec.Permute():
+            fields = _permute(node, operation)
         case _:
             n = math.prod(node.shape)
             fields = {
@@ -105,32 +108,42 @@ def _is_constant(node: Node | None) -> bool:
 def _dense(node: Node, dense: spec.Dense, kernels: Mapping[str, int]) -> Fields:
     n_out, n_in = dense.weight.shape
     vector, block = kernels["width"], kernels["block"]
-    fields: Fields = {"channels": n_in, "out_channels": n_out, "activation": int(node.relu)}
+    rows = math.prod(node.shape[:-1])
+    fields: Fields = {
+        "channels": n_in, "out_channels": n_out, "height": rows, "activation": int(node.relu),
+    }  # fmt: skip
     if n_out <= block and n_in >= 2 * vector:
-        padded_out, padded_in = -(-n_out // vector) * vector, -(-n_in // vector) * vector
-        weights = np.zeros((padded_out, padded_in), np.float32)
-        weights[:n_out, :n_in] = dense.weight
-        bias = np.zeros(padded_out, np.float32)
-        bias[:n_out] = dense.bias
-        cycles = weights.size / vector / 2 + 40
+        weights, bias = _padded(dense, vector, vector)
         return fields | {
             "kind": "ROW_DOTS", "weights": weights, "bias": bias,
-            "n_items": padded_out // vector, "cycles": cycles,
+            "n_items": rows * len(bias) // vector, "cycles": rows * (weights.size / vector / 2 + 40),
         }  # fmt: skip
-    n_blocks = -(-n_out // block)
-    padded = np.zeros((n_blocks * block, n_in), np.float32)
-    padded[:n_out] = dense.weight
-    bias = np.zeros(n_blocks * block, np.float32)
-    bias[:n_out] = dense.bias
+    padded, bias = _padded(dense, block, 1)
+    n_blocks = len(bias) // block
     packed = padded.reshape(n_blocks, block, n_in).transpose(0, 2, 1)
+    fields |= {
+        "kind": "LINEAR_EACH", "weights": np.ascontiguousarray(packed), "bias": bias,
+        "n_items": rows * n_blocks, "cycles": rows * padded.size / 10,
+    }  # fmt: skip
+    if rows > 1:
+        return fields
     before = node.inputs[0]
     # 0 * x is 0 for finite weights alone.
     skip = before is not None and before.relu and bool(np.isfinite(dense.weight).all())
     return fields | {
-        "kind": "LINEAR", "weights": np.ascontiguousarray(packed), "bias": bias,
-        "n_items": n_blocks, "cycles": padded.size / 10, "skip_zeros": int(skip),
-        "work_floats": n_in + 1 if skip else 0, "rows_floats": n_in * kernels["max_rows"],
+        "kind": "LINEAR", "skip_zeros": int(skip), "work_floats": n_in + 1 if skip else 0,
+        "rows_floats": n_in * kernels["max_rows"],
     }  # fmt: skip
+
+
+def _padded(dense: spec.Dense, out: int, into: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weight and bias, zeros added up to multiples of `out` outputs and `into` inputs."""
+    n_out, n_in = dense.weight.shape
+    weight = np.zeros((-(-n_out // out) * out, -(-n_in // into) * into), np.float32)
+    weight[:n_out, :n_in] = dense.weight
+    bias = np.zeros(len(weight), np.float32)
+    bias[:n_out] = dense.bias
+    return weight, bias
 
 
 def _pooling(node: Node, pooling: spec.Pooling) -> Fields:
@@ -168,7 +181,7 @@ def _combine(node: Node, combine: spec.Combine) -> Fields:
             axes.append([size, a, b])
     axes = [[1, 0, 0]] * (4 - len(axes)) + axes
     if len(axes) > 4:
-        raise spec_error(f"Combine: shapes {node.shapes} have too many different axes")
+        raise SpecError(f"Combine: shapes {node.shapes} have too many different axes")
     if axes[0][0] == axes[1][0] == 1 and axes[2][0] > 1:  # items are indices of the first axis
         axes = [axes[2], axes[0], axes[1], axes[3]]
     first, second = [axis[1] for axis in axes], [axis[2] for axis in axes]
@@ -181,8 +194,17 @@ def _combine(node: Node, combine: spec.Combine) -> Fields:
     }  # fmt: skip
 
 
-def spec_error(message: str) -> Exception:
-    return spec.network.SpecError(message)
+def _permute(node: Node, permute: spec.Permute) -> Fields:
+    """A product with one, read in another order."""
+    shape = node.shapes[0]
+    steps = np.cumprod((1, *shape[:0:-1]))[::-1]
+    axes = [1] * (4 - len(shape)) + [int(n) for n in node.shape]
+    strides = [0] * (4 - len(shape)) + [int(steps[axis]) for axis in permute.axes]
+    return {
+        "kind": "MULTIPLY", "shape": tuple(axes), "in_strides": strides,
+        "other_strides": [0] * 4, "weights": np.ones(1, np.float32), "n_items": axes[0],
+        "cycles": 2 * math.prod(shape),
+    }  # fmt: skip
 
 
 def _place(nodes: list[Node], operations: list[Fields], result: Node) -> int:

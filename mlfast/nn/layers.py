@@ -34,11 +34,12 @@ class Linear(Layer):
 
     def infer(self, shape: Known) -> Known:
         n_out, n_in = self.weight.shape
-        if shape is not None and len(shape) != 1:
-            raise self._fail(f"expects flat examples ({n_in},), got {shape}: add a Flatten before")
-        if shape is not None and shape[0] not in (None, n_in):
-            raise self._fail(f"expects {n_in} inputs, got {shape[0]}")
-        return (n_out,)
+        if shape is None:
+            return (n_out,)
+        if shape[-1] not in (None, n_in):
+            hint = ": add a Flatten before" if len(shape) > 1 else ""
+            raise self._fail(f"expects {n_in} inputs, got {shape[-1]} of {shape}{hint}")
+        return (*shape[:-1], n_out)
 
     def operation(self, shape: Shape, value: int) -> spec.Operation:
         return spec.Dense((value,), self.weight, self.bias)

@@ -48,7 +48,7 @@ class Operation(Spec):
 
 
 class Dense(Operation):
-    """``weight @ x + bias``; weight float32 (n_out, n_in), bias float32 (n_out,)."""
+    """``weight @ x + bias`` along the last axis; weight float32 (n_out, n_in), bias (n_out,)."""
 
     weight: np.ndarray
     bias: np.ndarray
@@ -60,9 +60,9 @@ class Dense(Operation):
         self._array("bias", np.float32, (weight.shape[0],))
 
     def result_shape(self, *shapes: Shape) -> Shape:
-        if shapes[0] != self.weight.shape[1:]:
-            raise SpecError(f"Dense: expected ({self.weight.shape[1]},), got {shapes[0]}")
-        return (int(self.weight.shape[0]),)
+        if shapes[0][-1:] != self.weight.shape[1:]:
+            raise SpecError(f"Dense: expected (..., {self.weight.shape[1]}), got {shapes[0]}")
+        return (*shapes[0][:-1], int(self.weight.shape[0]))
 
 
 class Convolution(Operation):
@@ -236,6 +236,22 @@ class Reshape(Operation):
         if math.prod(shapes[0]) != math.prod(self.shape):
             raise SpecError(f"Reshape: cannot make {self.shape} of {shapes[0]}")
         return self.shape
+
+
+class Permute(Operation):
+    """The axes in another order, as numpy.transpose: at most four."""
+
+    axes: tuple[int, ...]
+
+    def _check(self) -> None:
+        super()._check()
+        ok = isinstance(self.axes, tuple) and sorted(self.axes) == list(range(len(self.axes)))
+        self._require(ok and len(self.axes) <= 4, "axes", "each axis once, at most four")
+
+    def result_shape(self, *shapes: Shape) -> Shape:
+        if len(shapes[0]) != len(self.axes):
+            raise SpecError(f"Permute: expected {len(self.axes)} axes, got {shapes[0]}")
+        return tuple(shapes[0][axis] for axis in self.axes)
 
 
 class Network(Spec):

@@ -1,0 +1,62 @@
+"""The digits example: its weights, and its commands."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlfast import nn
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "mnist"
+
+
+@pytest.fixture(scope="module")
+def samples():
+    """Digits that the training never saw."""
+    with np.load(EXAMPLE / "samples.npz") as file:
+        return file["images"], file["labels"]
+
+
+@pytest.fixture(scope="module")
+def net():
+    return nn.from_json(
+        EXAMPLE / "architecture.json", EXAMPLE / "weights.safetensors", input_shape=(1, 28, 28)
+    )
+
+
+def test_held_out_digits(net, samples):
+    images, labels = samples
+    x = (images.astype(np.float32) / 255)[:, None]
+    assert np.mean(net.predict(x) == labels) >= 0.98
+    assert [net.predict_one(image) for image in x] == net.predict(x, n_threads=2).tolist()
+
+
+def run(*arguments):
+    command = [sys.executable, str(EXAMPLE / "predict.py"), *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ | {"PYTHONPATH": str(EXAMPLE.parent.parent)},
+    )  # fmt: skip
+
+
+def test_predicts_png_and_raw_bytes(samples, tmp_path):
+    assert run(EXAMPLE / "digit.png").stdout.startswith("7 (")
+    images, labels = samples
+    path = tmp_path / "digit"
+    path.write_bytes(images[0].tobytes())
+    done = run(path)
+    assert done.stdout.startswith(f"{labels[0]} (")
+    assert done.stdout.rstrip().endswith("us")
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 783, b"\x89PNG\r\n\x1a\nrest"])
+def test_bad_image(content, tmp_path):
+    path = tmp_path / "digit"
+    path.write_bytes(content)
+    done = run(path)
+    assert done.returncode == 1
+    assert "expected a" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,111 @@
+"""The ONNX package's own backend tests: every supported operator gives the stored outputs."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlfast import errors, nn
+
+onnx = pytest.importorskip("onnx")
+from onnx import numpy_helper  # noqa: E402
+from onnx.backend.test import loader  # noqa: E402
+
+DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
+OPERATORS = {
+    "Conv", "Gemm", "MatMul", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "MaxPool", "AveragePool",
+    "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization", "Flatten", "Reshape", "Softmax",
+    "LogSoftmax", "Add", "Mul", "Sum", "Clip", "Identity", "Dropout", "Constant",
+    "ConstantOfShape",
+}  # fmt: skip
+
+
+def tensor(path):
+    proto = onnx.TensorProto()
+    proto.ParseFromString(path.read_bytes())
+    return numpy_helper.to_array(proto)
+
+
+def cases():
+    """(name, model, inputs, output) of every backend test; None for what is no tensor."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nodes = loader.load_model_tests(kind="node")
+    for case in nodes:
+        (inputs, outputs), *_ = case.data_sets
+        yield case.name, case.model, inputs, outputs[0]
+    for kind in ("simple", "pytorch-converted", "pytorch-operator"):
+        for folder in sorted(path.parent for path in (DATA / kind).glob("*/test_data_set_0")):
+            files = folder / "test_data_set_0"
+            n = len(list(files.glob("input_*")))
+            try:
+                inputs = [tensor(files / f"input_{i}.pb") for i in range(n)]
+                output = tensor(files / "output_0.pb")
+            except Exception:  # a sequence, or strings
+                inputs, output = [None], None
+            yield folder.name, onnx.load(folder / "model.onnx"), inputs, output
+
+
+def weights_made_constant(model, inputs):
+    """A copy whose inputs but the first are initialisers; it and the first input's value."""
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    known = {t.name for t in fixed.graph.initializer}
+    names = [i.name for i in fixed.graph.input if i.name not in known]
+    for name, value in list(zip(names, inputs, strict=False))[1:]:
+        if isinstance(value, (np.ndarray, np.generic)):
+            fixed.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    return fixed, inputs[0] if inputs else None
+
+
+def supported(model, x, output):
+    """Float32, the listed operators, the first input alone computed with, one output."""
+    kinds = {node.op_type for node in model.graph.node}
+    return (
+        kinds <= OPERATORS
+        and all(isinstance(a, np.ndarray) and a.dtype == np.float32 for a in (x, output))
+        and len(model.graph.output) == 1
+        and model.graph.node[0].domain == ""
+    )
+
+
+#: Forms of supported operators that are refused.
+REFUSED = {
+    "3d": "three spatial axes",
+    "training_dropout": "training",
+    "allowzero": "empty arrays",
+    "matmul_4d": "a stack of constant matrices",
+    "matmul_bcast": "a stack of constant matrices",
+}
+
+CASES = {name: case for name, *case in cases()}
+LISTED = [n for n, (model, xs, y) in CASES.items() if supported(model, xs[0] if xs else None, y)]
+
+
+def check(name):
+    """Whether the model is read; its output must then be the stored one."""
+    model, inputs, want = CASES[name]
+    model, x = weights_made_constant(model, inputs)
+    net = nn.from_onnx(model)
+    got = net.forward(x)
+    assert got.size == want.size
+    scale = np.abs(want[np.isfinite(want)]).max(initial=1e-30)
+    bound = 2e-3 if "ceil_last_window" in name else 1e-5  # stored with four digits
+    np.testing.assert_allclose(got.reshape(want.shape), want, rtol=bound, atol=bound * scale)
+
+
+@pytest.mark.parametrize("name", [n for n in LISTED if not any(r in n for r in REFUSED)])
+def test_listed_operators(name):
+    check(name)
+
+
+def test_everything_else_is_refused_or_right():
+    refused = 0
+    for name in CASES:
+        try:
+            check(name)
+        except (errors.UnsupportedError, errors.ModelFileError) as error:
+            assert "Traceback" not in str(error)
+            refused += 1
+    assert 0 < refused < len(CASES) - len(LISTED) // 2
