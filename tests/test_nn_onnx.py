@@ -9,8 +9,8 @@ import pytest
 from mlfast import errors, nn
 
 onnx = pytest.importorskip("onnx")
-from onnx import numpy_helper  # noqa: E402
-from onnx.backend.test import loader  # noqa: E402
+from onnx import numpy_helper
+from onnx.backend.test import loader
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 OPERATORS = {
@@ -105,7 +105,6 @@ def test_everything_else_is_refused_or_right():
     for name in CASES:
         try:
             check(name)
-        except (errors.UnsupportedError, errors.ModelFileError) as error:
-            assert "Traceback" not in str(error)
+        except (errors.UnsupportedError, errors.ModelFileError):
             refused += 1
     assert 0 < refused < len(CASES) - len(LISTED) // 2

@@ -116,7 +116,8 @@ def _dense(node: Node, dense: spec.Dense, kernels: Mapping[str, int]) -> Fields:
         weights, bias = _padded(dense, vector, vector)
         return fields | {
             "kind": "ROW_DOTS", "weights": weights, "bias": bias,
-            "n_items": rows * len(bias) // vector, "cycles": rows * (weights.size / vector / 2 + 40),
+            "n_items": rows * len(bias) // vector,
+            "cycles": rows * (weights.size / vector / 2 + 40),
         }  # fmt: skip
     padded, bias = _padded(dense, block, 1)
     n_blocks = len(bias) // block

@@ -56,10 +56,8 @@ def _load(source: Any) -> tuple[Any, str]:
         return source, source.graph.name or "model"
     name = "model" if isinstance(source, bytes) else os.fspath(source)
     try:
-        if isinstance(source, bytes):
-            model = onnx.load_from_string(source)
-        else:
-            model = onnx.load(source)
+        read = onnx.load_from_string if isinstance(source, bytes) else onnx.load
+        model = read(source)
         onnx.checker.check_model(model)
     except OSError as error:
         raise ModelFileError(f"{name}: cannot be read: {error.strerror}") from None
