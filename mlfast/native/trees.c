@@ -17,13 +17,15 @@ static const layout_entry layouts[] = {
     { "walk", mlf_walk_lower },
     { "lanes", mlf_lanes_lower },
     { "bitslice", mlf_bitslice_lower },
+    { "gather", mlf_gather_lower },
 };
 
 #define N_LAYOUTS (sizeof layouts / sizeof *layouts)
 
 const char *const *mlf_trees_layouts(mlf_isa isa)
 {
-    static const char *const all[] = { "heap", "walk", "bitslice", "lanes", NULL };
+    static const char *const all[] = { "heap", "walk", "bitslice", "lanes", "gather",
+                                       NULL };
     static const char *const portable[] = { "heap", "walk", "bitslice", NULL };
     return isa == MLF_ISA_COUNT - 1 && MLF_X86 ? all : portable;
 }
@@ -37,8 +39,8 @@ static lower_fn *find_layout(const char *name)
 }
 
 /* The layouts by preference, as measured; the first that fits is taken, and `walk` fits all. */
-static const char *const for_one[] = { "lanes", "heap", "walk", NULL };
-static const char *const for_block[] = { "bitslice", "heap", "walk", NULL };
+static const char *const for_one[] = { "lanes", "gather", "heap", "walk", NULL };
+static const char *const for_block[] = { "bitslice", "gather", "heap", "walk", NULL };
 
 typedef struct text {
     char *at;

@@ -41,6 +41,7 @@ typedef void mlf_block(const void *data, const double *x, ptrdiff_t stride, int3
 const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head);
 const char *mlf_walk_lower(const mlf_lowering *in, mlf_head *head);
 const char *mlf_bitslice_lower(const mlf_lowering *in, mlf_head *head);
+const char *mlf_gather_lower(const mlf_lowering *in, mlf_head *head);
 const char *mlf_lanes_lower(const mlf_lowering *in, mlf_head *head);
 
 static inline size_t mlf_aligned(size_t bytes) { return (bytes + 63) & ~(size_t)63; }

@@ -56,7 +56,7 @@ static const char *place_trees(mlf_walk *walk, const mlf_lowering *in)
     const mlf_forest *forest = in->forest;
     const mlf_ensemble *e = forest->ensemble;
     int32_t n_trees = forest->n_trees;
-    int32_t padded = (n_trees + MLF_WALK_CHAINS - 1) / MLF_WALK_CHAINS * MLF_WALK_CHAINS;
+    int32_t padded = (n_trees + MLF_WALK_PADDING - 1) / MLF_WALK_PADDING * MLF_WALK_PADDING;
     size_t node_size = walk->wide ? sizeof(mlf_walk_wide_node) : sizeof(mlf_walk_node);
     int32_t per_line = (int32_t)(64 / node_size);
     int64_t places = per_line, largest = 0;
@@ -119,8 +119,27 @@ const char *mlf_walk_lower(const mlf_lowering *in, mlf_head *head)
         return failed;
     size_t row = mlf_row_words(walk->prepare) * sizeof(int32_t);
     head->data = walk;
-    head->scratch_one = row + mlf_aligned(((size_t)forest->n_trees + MLF_WALK_CHAINS) * 4);
+    head->scratch_one = row + mlf_aligned(((size_t)forest->n_trees + MLF_WALK_PADDING + 64) * 4);
     head->scratch_block = MLF_BLOCK * (row + sizeof(int32_t));
     MLF_SET_HEAD(head, mlf_walk, in->isa);
     return NULL;
+}
+
+const char *mlf_gather_lower(const mlf_lowering *in, mlf_head *head)
+{
+#if MLF_X86
+    const char *failed = in->isa != MLF_ISA_avx512 ? "gather: needs AVX-512 VBMI"
+                                                   : mlf_walk_lower(in, head);
+    if (failed != NULL)
+        return failed;
+    if (((const mlf_walk *)head->data)->wide)
+        return "gather: more than 2,047 features or a million nodes a tree";
+    head->one = mlf_gather_one_avx512;
+    head->block = mlf_gather_block_avx512;
+    return NULL;
+#else
+    (void)in;
+    (void)head;
+    return "gather: needs AVX-512 VBMI";
+#endif
 }

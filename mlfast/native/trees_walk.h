@@ -10,6 +10,7 @@
 #include "trees_layout.h"
 
 #define MLF_WALK_CHAINS 8
+#define MLF_WALK_PADDING 128       /* roots are padded with leaves to a multiple of this */
 
 /* Compact: 8 bytes, the entry in the high 12 bits of `link`, the distance in the low 20. */
 typedef struct mlf_walk_node {
@@ -34,13 +35,19 @@ typedef struct mlf_walk {
     int32_t wide;              /* nodes are mlf_walk_wide_node                           */
     int32_t members;           /* there are categorical splits                           */
     const void *nodes;
-    const uint32_t *roots;     /* (n_trees rounded up to MLF_WALK_CHAINS,)               */
-    const int32_t *heights;    /* (n_trees rounded up to MLF_WALK_CHAINS,)               */
+    const uint32_t *roots;     /* (n_trees rounded up to MLF_WALK_PADDING,)              */
+    const int32_t *heights;    /* (n_trees rounded up to MLF_WALK_PADDING,)              */
     const uint32_t *sets;
 } mlf_walk;
 
 #define MLF_DECLARE_(isa) MLF_DECLARE_HEAD(mlf_walk, isa)
 MLF_FOR_EACH_ISA(MLF_DECLARE_)
 #undef MLF_DECLARE_
+
+/* Layout "gather": another walk over compact nodes. */
+#if MLF_X86
+extern mlf_one mlf_gather_one_avx512;
+extern mlf_block mlf_gather_block_avx512;
+#endif
 
 #endif
