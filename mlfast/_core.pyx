@@ -19,7 +19,7 @@ from libc.string cimport memcpy
 from mlfast cimport _plan
 from mlfast._plan cimport (
     MLF_WANT_DECISIONS, MLF_WANT_ENCODED, MLF_WANT_LABELS, MLF_WANT_VALUES, aligned,
-    mlf_output, mlf_plan, mlf_status, mlf_want, mlf_workspace,
+    mlf_plan, mlf_status, mlf_want, mlf_workspace,
 )
 from mlfast._record cimport Layout, Reader, reader_for
 
@@ -123,7 +123,8 @@ cdef class Predictor:
 
     def _codes(self, int vocabulary, values):
         """Codes of Python objects, int32 (n,)."""
-        cdef Layout layout = Layout(("value",), True, [(0, 0, self.native.vocabularies[vocabulary])], False)
+        inputs = [(0, 0, self.native.vocabularies[vocabulary])]
+        cdef Layout layout = Layout(("value",), True, inputs, False)
         cdef Reader reader = Reader(layout, tuple, 1, [0])
         cdef double code
         codes = np.empty(len(values), np.int32)
@@ -230,7 +231,7 @@ cdef int not_allowed(Predictor self, Answer kind) except -1:
 
 cdef object label(Predictor self, const mlf_workspace *w):
     cdef int rule = self.plan.output.rule
-    cdef int32_t index, k
+    cdef int32_t k
     if self._labels:
         return self._labels[_plan.label(&self.plan.output, w.decisions, w.values)]
     if rule == _OUTLIER:

@@ -179,7 +179,8 @@ cdef class NativePlan:
             s.op, s.flags, s.origin = _OPS[native.op], native.flags, native.origin
             s.inp, s.out, s.n_out, s.size = native.inp, native.out, native.n_out, native.size
             s.a, s.b, s.low, s.high = native.a, native.b, native.low, native.high
-            s.table = self._copy(native.table) if native.op != "UFUNC" else self._ufunc(native.ufunc)
+            is_ufunc = native.op == "UFUNC"
+            s.table = self._ufunc(native.ufunc) if is_ufunc else self._copy(native.table)
             s.raises = <const uint8_t *>self._copy(native.raises)
             if native.vocabulary >= 0:
                 s.vocabulary = <const mlf_vocabulary *><size_t>self.vocabularies[native.vocabulary]
@@ -194,7 +195,8 @@ cdef class NativePlan:
 
     cdef _make_head(self, head, int isa, layout):
         if isinstance(head, spec.Linear):
-            if mlf_linear_lower(<const double *>data(head.coef), <const double *>data(head.intercept),
+            if mlf_linear_lower(<const double *>data(head.coef),
+                                <const double *>data(head.intercept),
                                 head.n_outputs, head.n_features, isa, &self.pool.memory,
                                 &self.plan.head) != 0:
                 raise MemoryError
@@ -257,7 +259,7 @@ cdef class NativePlan:
         o.n_values = 2 if output.binary else 1 if output.link == "argmax" else o.n_decisions
 
     def batch(self, list columns, int64_t n_rows, int n_threads, encoded=None, decisions=None,
-               values=None, labels=None):
+              values=None, labels=None):
         """Runs a table: one 1-d array an input; answers into the given arrays.
 
         Returns (refused step, row), (warned step, row); -1 for none.

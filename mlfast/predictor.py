@@ -46,6 +46,7 @@ class Predictor(_core.Predictor):
     _plan: compiler.Plan
     _options: dict[str, Any]
     _table: TableReader
+    _encoder: Predictor | None
 
     def __new__(
         cls,
@@ -73,7 +74,7 @@ class Predictor(_core.Predictor):
         self._encoder = None
         if model.head_steps:
             self._encoder = Predictor(model.for_transform(), missing_fields=missing_fields, isa=isa)
-            self.transform_one = self._encoder.transform_one
+            self.transform_one = self._encoder.transform_one  # type: ignore[method-assign]
         self._table = TableReader(model, self._codes, self._read_records, missing_fields == "nan")
         return self
 

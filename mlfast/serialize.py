@@ -222,7 +222,7 @@ def _decode(value: Any, tensors: dict[str, np.ndarray], unused: set[str]) -> Any
         return float(value["float"])
     if "text" in value:
         return bytes.fromhex(value["text"]).decode("utf-32-le", "surrogatepass")
-    cls = _classes()[value["class"]]
+    cls: Any = _classes()[value["class"]]
     arguments = {
         key: _decode(item, tensors, unused) for key, item in value.items() if key != "class"
     }
@@ -233,26 +233,27 @@ def _decode(value: Any, tensors: dict[str, np.ndarray], unused: set[str]) -> Any
 
 
 @functools.cache
-def _classes() -> dict[str, type]:
+def _classes() -> dict[str, Any]:
     exported = (getattr(spec, name) for name in spec.__all__)
     return {c.__name__: c for c in exported if isinstance(c, type) and issubclass(c, spec.Spec)}
 
 
 @functools.cache
 def _hints(cls: Any) -> dict[str, Any]:
-    # spec classes do without postponed annotations, so these are types, not text to evaluate
+    # spec classes do without postponed annotations, so these are types, no text to evaluate
     return {field.name: field.type for field in dataclasses.fields(cls)}
 
 
 def _fits(value: Any, hint: Any) -> bool:
     """Whether `value` is of the annotated type: a class, a union, or a tuple."""
+    kind: Any = type(value)
     if typing.get_origin(hint) is not tuple:
-        return _fits_type(type(value), hint)
+        return _fits_type(kind, hint)
     items = typing.get_args(hint)
     if not isinstance(value, tuple):
         return False
     if items[-1] is Ellipsis:
-        return all(_fits_type(kind, items[0]) for kind in set(map(type, value)))
+        return all(_fits_type(one, items[0]) for one in set(map(type, value)))
     return len(value) == len(items) and all(map(_fits, value, items))
 
 
@@ -262,4 +263,6 @@ def _fits_type(kind: type, hint: Any) -> bool:
         return any(_fits_type(kind, one) for one in typing.get_args(hint))
     if hint is Any:
         return True
-    return kind is hint if hint in (int, float, str, bool) else issubclass(kind, hint)
+    if hint in (int, float, str, bool):
+        return kind is hint
+    return issubclass(kind, typing.get_origin(hint) or hint)

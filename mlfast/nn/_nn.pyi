@@ -1,4 +1,4 @@
-from typing import Any, Final
+from typing import Any, Final, final
 
 import numpy as np
 
@@ -10,6 +10,7 @@ KEEP_GIL_NS: Final[float]
 def instruction_sets() -> tuple[str, ...]: ...
 def kernels(isa: str | None = None) -> dict[str, int]: ...
 
+@final
 class Plan:
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
