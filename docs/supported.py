@@ -7,6 +7,7 @@ python docs/supported.py --write   puts it into README.md
 import sys
 from pathlib import Path
 
+from mlfast import nn
 from mlfast.importers import (
     _lightgbm_output,
     _xgboost_output,
@@ -14,6 +15,7 @@ from mlfast.importers import (
     sklearn_pipeline,
     sklearn_trees,
 )
+from mlfast.nn import _onnx_operators
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -60,6 +62,13 @@ def table() -> str:
             + _names(_lightgbm_output.LINK_OF),
         ),
         ("treelite: `Model`, checkpoints", "everything that treelite 4 can hold"),
+        ("**Small networks**", ""),
+        (
+            "`mlfast.nn`",
+            _names(set(nn.__all__) - {"Net", "load", "from_json", "from_onnx", "from_torch"}),
+        ),
+        ("torch: `nn.Module`", "of the same layers"),
+        ("ONNX files", "float32, static shapes: " + _names(_onnx_operators.OPERATORS)),
     ]
     return "\n".join(
         ["| step | what of it |", "| --- | --- |", *(f"| {a} | {b} |" for a, b in rows)]
