@@ -3,6 +3,7 @@
 from mlfast._version import version as __version__
 from mlfast.api import compile, load
 from mlfast.errors import (
+    CompilerError,
     MlfastError,
     ModelFileError,
     NotFittedError,
@@ -14,6 +15,7 @@ from mlfast.errors import (
 from mlfast.predictor import Predictor
 
 __all__ = [
+    "CompilerError",
     "MlfastError",
     "ModelFileError",
     "NotFittedError",

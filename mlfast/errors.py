@@ -31,3 +31,7 @@ class SpecError(MlfastError, ValueError):
 
 class ParityError(MlfastError, AssertionError):
     """`Predictor.verify` found a row on which the original answers differently."""
+
+
+class CompilerError(MlfastError, RuntimeError):
+    """No C compiler was found, or it failed (raised by `Predictor.export_library`)."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -238,6 +240,65 @@ class Predictor(_core.Predictor):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file (docs/file_format.md); `mlfast.load` reads it."""
         serialize.save_model(self.model, path)
+
+    def export_source(self, path: str | os.PathLike[str], abi: str = "mlfast") -> Path:
+        """Write the model as C99, for people who build it themselves (docs/export.md).
+
+        Parameters
+        ----------
+        path : path
+            Ends in ``.c``; with ``abi="mlfast"`` a header is written beside it.
+        abi : {"mlfast", "treelite-runtime", "tl2cgen"}
+            Which functions the code has: our own, or those that `treelite_runtime.Predictor` or
+            `tl2cgen.Predictor` look for.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        UnsupportedError
+            The model has no form in this ABI.
+        """
+        from mlfast import export
+
+        return export.export_source(self.model, path, abi)
+
+    def export_library(
+        self,
+        path: str | os.PathLike[str],
+        abi: str = "mlfast",
+        compiler: str | Sequence[str] | None = None,
+        flags: Sequence[str] = (),
+    ) -> Path:
+        """Compile the model to a shared library that needs no Python (docs/export.md).
+
+        Parameters
+        ----------
+        path : path
+            With ``abi="mlfast"`` a header is written beside it.
+        abi
+            As for `export_source`.
+        compiler : str or sequence of str, optional
+            Command of a C compiler. By default ``$CC``, cc, gcc or clang, or ziglang's.
+        flags : sequence of str
+            More flags for it, such as ``-march=native``.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        CompilerError
+            There is no compiler, or it fails.
+        UnsupportedError
+            The model has no form in this ABI.
+        """
+        from mlfast import export
+
+        return export.export_library(self.model, path, abi, compiler, flags)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (serialize.dumps(self.model), self._options)

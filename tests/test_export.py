@@ -1,0 +1,379 @@
+"""Exported libraries answer like the predictor and the original, to the last bit."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from exported import Library, ensemble, model, rows
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mlfast
+from mlfast.export import build
+
+pytestmark = pytest.mark.skipif(
+    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler"
+)
+
+
+def same(got, want):
+    np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
+
+
+def values(predictor, X):
+    """What the library puts into `out`."""
+    output = predictor.model.output
+    X = np.ascontiguousarray(X)
+    if "predict_proba" in output.methods and output.classes:
+        return np.array([list(predictor.predict_proba_one(tuple(x)).values()) for x in X.tolist()])
+    if output.classes or output.rule == "outlier":
+        return np.reshape(
+            [predictor.decision_function_one(tuple(x)) for x in X.tolist()], (len(X), -1)
+        )
+    return np.reshape([predictor.predict_one(tuple(x)) for x in X.tolist()], (len(X), -1))
+
+
+def export(predictor, folder):
+    path = predictor.export_library(folder / "model.so")
+    return Library(path, predictor.model)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_random_ensembles(tmp_path_factory, seed):
+    rng = np.random.default_rng(seed)
+    head = ensemble(rng)
+    predictor = mlfast.Predictor(model(head))
+    X = rows(rng, head)
+    got = export(predictor, tmp_path_factory.mktemp("export")).predict(X)
+    same(got, values(predictor, X))
+
+
+def test_long_tables_are_written_as_bytes(tmp_path):
+    rng = np.random.default_rng(1)
+    head = ensemble(rng, n_trees=60, n_leaves=120)
+    predictor = mlfast.Predictor(model(head))
+    code = predictor.export_source(tmp_path / "model.c").read_text()
+    assert "trees_nodes_data" in code
+    X = rows(rng, head)
+    same(export(predictor, tmp_path).predict(X), values(predictor, X))
+
+
+def test_large_links_take_wide_nodes(tmp_path, monkeypatch):
+    monkeypatch.setattr("mlfast.export.trees.LINK_BITS", 4)
+    rng = np.random.default_rng(2)
+    head = ensemble(rng, n_trees=9, n_leaves=30)
+    predictor = mlfast.Predictor(model(head))
+    assert "wide" in predictor.export_source(tmp_path / "model.c").read_text()
+    X = rows(rng, head)
+    same(export(predictor, tmp_path).predict(X), values(predictor, X))
+
+
+def test_the_source_is_deterministic(tmp_path):
+    predictor = mlfast.Predictor(model(ensemble(np.random.default_rng(3), n_trees=5)))
+    first = predictor.export_source(tmp_path / "model.c").read_bytes()
+    assert predictor.export_source(tmp_path / "model.c").read_bytes() == first
+
+
+def test_a_large_model_compiles_quickly(tmp_path):
+    resource = pytest.importorskip("resource")
+    head = ensemble(
+        np.random.default_rng(4),
+        n_trees=1000,
+        n_leaves=255,
+        n_features=30,
+        members=False,
+        input_dtype="float64",
+        sum_dtype="float64",
+    )
+    predictor = mlfast.Predictor(model(head))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    predictor.export_library(tmp_path / "model.so")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 4  # 1.2 when quiet
+
+
+# ---------------------------------------------------------------- models of the libraries
+
+
+def table(seed, n=400, categories=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 6))
+    X[rng.random(X.shape) < 0.1] = np.nan
+    for column in range(categories):
+        X[:, column] = rng.integers(0, 9, n)
+    return X, np.nansum(X[:, :3], axis=1) + rng.normal(size=n) / 3
+
+
+def classes(y, n):
+    return np.digitize(y, np.quantile(y, np.linspace(0, 1, n + 1)[1:-1]))
+
+
+def xgboost_models():
+    xgboost = pytest.importorskip("xgboost")
+    X, y = table(10)
+    options = {"n_estimators": 12, "max_depth": 4}
+    yield xgboost.XGBClassifier(**options).fit(X, classes(y, 2)), X
+    yield xgboost.XGBClassifier(**options).fit(X, classes(y, 3)), X
+    yield xgboost.XGBRegressor(**options, missing=-1.0, objective="count:poisson").fit(X, abs(y)), X
+    yield (
+        xgboost.XGBRegressor(**options, multi_strategy="multi_output_tree").fit(X, np.c_[y, -y]),
+        X,
+    )
+    Z, y = table(11, categories=2)
+    options["feature_types"] = ["c", "c", "q", "q", "q", "q"]
+    yield xgboost.XGBClassifier(**options, enable_categorical=True).fit(Z, classes(y, 2)), Z
+
+
+def lightgbm_models():
+    lightgbm = pytest.importorskip("lightgbm")
+    X, y = table(20)
+    options = {"n_estimators": 12, "num_leaves": 15, "verbose": -1, "n_jobs": 1}
+    yield lightgbm.LGBMRegressor(**options).fit(X, y), X
+    yield lightgbm.LGBMClassifier(**options, zero_as_missing=True).fit(X, classes(y, 2)), X
+    Z, y = table(21, categories=2)
+    fitted = lightgbm.LGBMClassifier(**options, min_data_per_group=5).fit(
+        Z, classes(y, 4), categorical_feature=[0, 1]
+    )
+    yield fitted, Z
+
+
+def sklearn_models():
+    ensembles = pytest.importorskip("sklearn.ensemble")
+    linear = pytest.importorskip("sklearn.linear_model")
+    X, y = table(30)
+    Y = np.nan_to_num(X)
+    yield ensembles.RandomForestClassifier(n_estimators=10, random_state=0).fit(Y, classes(y, 3)), Y
+    yield ensembles.RandomForestRegressor(n_estimators=10, random_state=0).fit(Y, np.c_[y, -y]), Y
+    yield ensembles.GradientBoostingClassifier(n_estimators=10).fit(Y, classes(y, 2)), Y
+    yield ensembles.HistGradientBoostingClassifier(max_iter=8).fit(X, classes(y, 3)), X
+    yield ensembles.IsolationForest(n_estimators=10, random_state=0).fit(Y), Y
+    yield linear.LogisticRegression().fit(Y, classes(y, 3)), Y
+    yield linear.LinearRegression().fit(Y, y), Y
+
+
+@pytest.mark.parametrize("models", [xgboost_models, lightgbm_models, sklearn_models])
+def test_models_answer_like_the_originals(models, tmp_path):
+    for number, (original, X) in enumerate(models()):
+        predictor = mlfast.compile(original)
+        path = predictor.export_library(tmp_path / f"model{number}.so")
+        library = Library(path, predictor.model)
+        got = library.predict(X)
+        same(got, values(predictor, X))
+        output = predictor.model.output
+        if "predict_proba" in output.methods and not type(original).__module__.startswith(
+            "sklearn.linear"
+        ):
+            proba = original.predict_proba(X)
+            np.testing.assert_array_max_ulp(got.astype(proba.dtype), proba, 4)  # NumPy's exp
+        for x in X[:20]:
+            answer = library.answer(x)
+            decision = predictor.decision_function_one(tuple(x.tolist()))
+            same(list(answer.decisions), np.atleast_1d(decision))
+            if output.classes:
+                assert output.classes[answer.label] == predictor.predict_one(tuple(x.tolist()))
+
+
+# ---------------------------------------------------------------- treelite's ABIs
+
+
+@pytest.mark.parametrize("models", [xgboost_models, lightgbm_models, sklearn_models])
+def test_tl2cgen_predictor(models, tmp_path):
+    tl2cgen = pytest.importorskip("tl2cgen")
+    for number, (original, X) in enumerate(models()):
+        predictor = mlfast.compile(original)
+        path = predictor.export_library(tmp_path / f"model{number}.so", abi="tl2cgen")
+        loaded = tl2cgen.Predictor(str(path))
+        assert loaded.num_feature == X.shape[1]
+        dtype = loaded.threshold_type
+        for margin in (False, True):
+            got = loaded.predict(tl2cgen.DMatrix(X.astype(dtype)), pred_margin=margin)
+            treelite_same(predictor, X, got, margin)
+
+
+@pytest.mark.filterwarnings("ignore:class treelite_runtime")
+@pytest.mark.parametrize("models", [xgboost_models, lightgbm_models, sklearn_models])
+def test_treelite_runtime_predictor(models, tmp_path):
+    treelite_runtime = pytest.importorskip("treelite_runtime")
+    for number, (original, X) in enumerate(models()):
+        predictor = mlfast.compile(original)
+        path = predictor.export_library(tmp_path / f"model{number}.so", abi="treelite-runtime")
+        loaded = treelite_runtime.Predictor(str(path))
+        assert loaded.num_feature == X.shape[1]
+        rows_ = treelite_runtime.DMatrix(X.astype(loaded.threshold_type))
+        for margin in (False, True):
+            treelite_same(predictor, X, loaded.predict(rows_, pred_margin=margin), margin)
+
+
+def treelite_same(predictor, X, got, margin):
+    """Margins, or what the link makes of them; of two classes from one sum the second alone."""
+    if margin or predictor.model.output.rule == "outlier":
+        want = np.reshape(predictor.decision_function(X), (len(X), -1))
+    elif predictor.model.output.classes:
+        want = predictor.predict_proba(X)
+        want = want[:, 1:] if predictor.model.output.binary else want
+    else:
+        want = np.reshape(predictor.predict(X), (len(X), -1))
+    same(np.reshape(got, want.shape), want.astype(got.dtype))
+
+
+# ---------------------------------------------------------------- pipelines
+
+
+def pipeline():
+    """Numbers, texts, and a column read in two ways; fitted."""
+    pandas = pytest.importorskip("pandas")
+    compose = pytest.importorskip("sklearn.compose")
+    from sklearn.ensemble import GradientBoostingClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import (
+        Normalizer,
+        OneHotEncoder,
+        OrdinalEncoder,
+        QuantileTransformer,
+        StandardScaler,
+    )
+
+    rng = np.random.default_rng(40)
+    n = 300
+    X = pandas.DataFrame(
+        {
+            "unused": np.arange(n),
+            "double": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)),
+            "Größe */": rng.exponential(size=n),
+            "town": rng.choice(np.array(["Zürich", "Бern", "東京", 'q"?\\'], object), n),
+            "deck": rng.choice(np.array(["A", "B", None], object), n),
+            "code": rng.integers(0, 5, n),
+        }
+    )
+    y = (X["Größe */"] + (X["town"] == "東京") > 1.0).astype(int).to_numpy()
+    columns = compose.ColumnTransformer(
+        [
+            (
+                "scaled",
+                make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()),
+                ["double"],
+            ),
+            (
+                "ranks",
+                QuantileTransformer(n_quantiles=20, output_distribution="normal"),
+                ["Größe */"],
+            ),
+            ("both", Normalizer(), ["Größe */", "code"]),
+            ("hot", OneHotEncoder(handle_unknown="ignore"), ["town", "code"]),
+            ("deck", OrdinalEncoder(encoded_missing_value=-1), ["deck"]),
+        ]
+    )
+    model = make_pipeline(columns, GradientBoostingClassifier(n_estimators=8))
+    return model.fit(X, y), X
+
+
+def test_pipelines(tmp_path):
+    original, X = pipeline()
+    predictor = mlfast.compile(original)
+    library = export(predictor, tmp_path)
+    header = (tmp_path / "model.h").read_text()
+    for line in ("double double_;", "const char *town;", "double code;", "Größe * /"):
+        assert line in header
+    records = X.astype(object).to_dict("records")
+    got = np.array([library.predict_record(record) for record in records])
+    same(got, original.predict_proba(X))
+    unknown = records[0] | {"town": "nowhere", "code": 77}
+    same(library.predict_record(unknown), list(predictor.predict_proba_one(unknown).values()))
+    with pytest.raises(ValueError, match="expected a known category for field deck"):
+        library.predict_record(records[0] | {"deck": "Z"})
+    with pytest.raises(mlfast.UnsupportedError, match="'town' has texts"):
+        predictor.export_source(tmp_path / "model.c", abi="tl2cgen")
+
+
+def test_encoders_alone(tmp_path):
+    original, X = pipeline()
+    library = export(mlfast.compile(original[0]), tmp_path)
+    records = X.astype(object).to_dict("records")
+    same(np.array([library.predict_record(r) for r in records]), original[0].transform(X))
+
+
+PROGRAM = r"""
+#include <math.h>
+#include <stdio.h>
+#include "model.h"
+
+int main(void)
+{
+    mlfast_record record = {
+        .double_ = NAN, .Gr__e___ = 1.25, .town = "Z\303\274rich", .deck = "A"
+    };
+    mlfast_answer answer;
+    double out[MLFAST_N_OUTPUTS];
+    for (int code = 0; code < 7; code++) {
+        record.code = code;
+        if (mlfast_answer_record(&record, &answer) || mlfast_predict_record(&record, out))
+            return 1;
+        printf("%a %a %d\n", answer.values[0], out[1], (int)answer.label);
+    }
+    record.deck = "Q";
+    int refused = mlfast_predict_record(&record, out);
+    printf("%s\n", mlfast_error(refused));
+    return 0;
+}
+"""
+
+
+def test_a_program_in_c_needs_no_python(tmp_path):
+    original, _ = pipeline()
+    predictor = mlfast.compile(original)
+    predictor.export_source(tmp_path / "model.c")
+    (tmp_path / "main.c").write_text(PROGRAM)
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter"]
+    command = [*build.find_compiler(), *strict, "-ffp-contract=off", "main.c", "model.c", "-lm"]
+    subprocess.run([*command, "-o", "program"], cwd=tmp_path, check=True)
+    done = subprocess.run(tmp_path / "program", capture_output=True, text=True, check=True)
+    *lines, refusal = done.stdout.splitlines()
+    assert refusal.startswith("expected a known category for field deck")
+    record = {"unused": 0, "double": np.nan, "Größe */": 1.25, "town": "Zürich", "deck": "A"}
+    for code, line in enumerate(lines):
+        want = predictor.predict_proba_one(record | {"code": code})
+        first, second, label = line.split()
+        assert [float.fromhex(first), float.fromhex(second)] == list(want.values())
+        assert int(label) == predictor.predict_one(record | {"code": code})
+
+
+# ---------------------------------------------------------------- compilers
+
+
+def test_compilers_that_are_missing_or_fail(tmp_path, monkeypatch):
+    predictor = mlfast.Predictor(model(ensemble(np.random.default_rng(5))))
+    with pytest.raises(mlfast.CompilerError, match="no such command"):
+        predictor.export_library(tmp_path / "model.so", compiler="no-such-compiler")
+    with pytest.raises(mlfast.CompilerError, match="failed"):
+        predictor.export_library(tmp_path / "model.so", flags=["--no-such-flag"])
+    monkeypatch.setenv("CC", "no-such-compiler")
+    with pytest.raises(mlfast.CompilerError, match="no such command"):
+        predictor.export_library(tmp_path / "model.so")
+    monkeypatch.delenv("CC")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(mlfast.CompilerError, match="no C compiler found"):
+        predictor.export_library(tmp_path / "model.so")
+
+
+def test_zig(tmp_path):
+    pytest.importorskip("ziglang")
+    rng = np.random.default_rng(6)
+    head = ensemble(rng, n_trees=12)
+    predictor = mlfast.Predictor(model(head))
+    zig = [sys.executable, "-m", "ziglang", "cc"]
+    path = predictor.export_library(tmp_path / "model.so", compiler=zig)
+    X = rows(rng, head)
+    same(Library(path, predictor.model).predict(X), values(predictor, X))
+
+
+def test_wrong_arguments(tmp_path):
+    predictor = mlfast.Predictor(model(ensemble(np.random.default_rng(7))))
+    with pytest.raises(ValueError, match="abi: expected one of"):
+        predictor.export_source(tmp_path / "model.c", abi="cobol")
+    with pytest.raises(ValueError, match=r"ends in \.c"):
+        predictor.export_source(tmp_path / "model.txt")
