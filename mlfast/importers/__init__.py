@@ -22,7 +22,7 @@ from mlfast.nn import Net, from_torch
 from mlfast.nn.torch_reader import is_torch
 
 #: Modules with `handles(estimator)` and `import_head(estimator, path)`, asked in this order.
-HEADS = ("sklearn_linear", "sklearn_trees", "xgboost", "lightgbm", "treelite")
+HEADS = ("sklearn_linear", "sklearn_mlp", "sklearn_trees", "xgboost", "lightgbm", "treelite")
 
 
 def import_model(estimator: Any) -> spec.Model:

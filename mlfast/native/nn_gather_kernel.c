@@ -15,12 +15,19 @@ static void gather_row(float *to, int n, const float *from, int width, int first
     int end = width > first ? (width - first + step - 1) / step : 0;
     begin = begin < n ? begin : n;
     end = end < n ? (end > begin ? end : begin) : n;
-    for (int x = 0; x < begin; x++)
-        to[x] = 0.0f;
-    for (int x = begin; x < end; x++)
+    for (int i = 0; i < begin; i++)
+        to[i] = 0.0f;
+    int x = begin;
+    if (step == 1) { /* inline: rows are short */
+        for (; x + MLF_V <= end; x += MLF_V)
+            v_store(to + x, v_load(from + first + x));
+        v_store_n(to + x, v_load_n(from + first + x, end - x), end - x);
+        x = end;
+    }
+    for (; x < end; x++)
         to[x] = from[first + x * step];
-    for (int x = end; x < n; x++)
-        to[x] = 0.0f;
+    for (int i = end; i < n; i++)
+        to[i] = 0.0f;
 }
 
 /* Shifts s and s + 1 of step 2 at once, where both rows lie inside: up to 2 n + 1 floats read. */

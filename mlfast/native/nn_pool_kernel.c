@@ -7,34 +7,70 @@
 
 #include <math.h>
 
-/* 2 x 2, stride 2, nothing added: rows in pairs first, then columns. */
+/* n <= MLF_V pooled pixels of two rows. */
+MLF_INLINE vec pool_2(const float *top, const float *bottom, int n)
+{
+    int n_a = 2 * n < MLF_V ? 2 * n : MLF_V, n_b = 2 * n - n_a;
+    vec first = v_max_nan(v_load_n(top, n_a), v_load_n(bottom, n_a));
+    vec second = v_max_nan(v_load_n(top + n_a, n_b), v_load_n(bottom + n_a, n_b));
+    return v_max_nan(v_even(first, second), v_odd(first, second));
+}
+
+#if MLF_V == 16
+/* For 8 <= n < 16 pooled pixels: two whole loads that overlap, and where each pixel then is. */
+typedef struct narrow {
+    __m512i even, odd;
+    __mmask16 kept;
+} narrow;
+
+static narrow narrow_rows(int n)
+{
+    int32_t even[16], odd[16];
+    for (int x = 0; x < 16; x++) {
+        int at = 2 * (x < n ? x : 0); /* the second load begins at 2 n - 16 and is 16 .. 31 */
+        even[x] = at < 16 ? at : at - (2 * n - 16) + 16;
+        odd[x] = at + 1 < 16 ? at + 1 : at + 1 - (2 * n - 16) + 16;
+    }
+    return (narrow){ _mm512_loadu_si512(even), _mm512_loadu_si512(odd),
+                     (__mmask16)((1u << n) - 1) };
+}
+
+MLF_INLINE void pool_2_narrow(const narrow *r, const float *top, const float *bottom, int n,
+                              int relu, float *to)
+{
+    __m512 a = (__m512)v_max_nan(v_load(top), v_load(bottom));
+    __m512 b = (__m512)v_max_nan(v_load(top + 2 * n - 16), v_load(bottom + 2 * n - 16));
+    vec value = v_max_nan((vec)_mm512_permutex2var_ps(a, r->even, b),
+                          (vec)_mm512_permutex2var_ps(a, r->odd, b));
+    _mm512_mask_storeu_ps(to, r->kept, (__m512)(relu ? v_relu(value) : value));
+}
+#endif
+
+/* 2 x 2, stride 2, nothing added. */
 MLF_NN_RUN(mlf_nn_max_pool_2)
 {
-    const int width = op->width, out_width = op->out_width, relu = op->activation == MLF_NN_RELU;
-    const ptrdiff_t plane = (ptrdiff_t)op->height * width;
-    const ptrdiff_t out_plane = (ptrdiff_t)op->out_height * out_width;
+    const int width = op->width, n = op->out_width, relu = op->activation == MLF_NN_RELU;
+    const ptrdiff_t plane = (ptrdiff_t)op->height * width, out_plane = (ptrdiff_t)op->out_height * n;
     const float *in = mlf_nn_at(base, op->in);
     float *out = mlf_nn_at(base, op->out);
+#if MLF_V == 16
+    const int is_narrow = n >= 8 && n < 16;
+    const narrow row = narrow_rows(is_narrow ? n : 8);
+#endif
     for (int c = begin; c < end; c++) {
+        const float *top = in + c * plane;
         float *to = out + c * out_plane;
-        for (int y = 0; y < op->out_height; y++, to += out_width) {
-            const float *top = in + c * plane + (ptrdiff_t)2 * y * width, *bottom = top + width;
-            for (int x = 0; x < out_width; x += MLF_V) {
-                int n = 2 * (out_width - x);
-                int n_a = n < MLF_V ? n : MLF_V, n_b = n < 2 * MLF_V ? n - n_a : MLF_V;
-                const float *t = top + 2 * x, *b = bottom + 2 * x;
-                vec first, second = { 0 };
-                if (n >= 2 * MLF_V) {
-                    first = v_max_nan(v_load(t), v_load(b));
-                    second = v_max_nan(v_load(t + MLF_V), v_load(b + MLF_V));
-                } else {
-                    first = v_max_nan(v_load_n(t, n_a), v_load_n(b, n_a));
-                    if (n_b > 0)
-                        second = v_max_nan(v_load_n(t + MLF_V, n_b), v_load_n(b + MLF_V, n_b));
-                }
-                vec value = v_max_nan(v_even(first, second), v_odd(first, second));
-                value = relu ? v_relu(value) : value;
-                v_store_n(to + x, value, n >= 2 * MLF_V ? MLF_V : n / 2);
+        for (int y = 0; y < op->out_height; y++, to += n, top += 2 * width) {
+#if MLF_V == 16
+            if (is_narrow) {
+                pool_2_narrow(&row, top, top + width, n, relu, to);
+                continue;
+            }
+#endif
+            for (int x = 0; x < n; x += MLF_V) {
+                int part = n - x < MLF_V ? n - x : MLF_V;
+                vec value = pool_2(top + 2 * x, top + width + 2 * x, part);
+                v_store_n(to + x, relu ? v_relu(value) : value, part);
             }
         }
     }
