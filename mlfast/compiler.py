@@ -90,10 +90,10 @@ class _Columns:
 
     def __init__(self, model: spec.Model) -> None:
         self.field = [read.field for read in model.inputs]
-        self._producer: list[tuple[spec.Step, int] | None] = [None] * len(model.inputs)
+        self._producer: list[spec.Step | None] = [None] * len(model.inputs)
         for step in model.steps:
             for k in range(step.n_outputs):
-                self._producer.append((step, k))
+                self._producer.append(step)
                 one_to_one = step.n_outputs == step.n_inputs
                 source = int(step.inputs[k if one_to_one else 0]) if step.n_inputs else -1
                 self.field.append(self.field[source] if source >= 0 else -1)
@@ -123,7 +123,11 @@ class _Columns:
             self.slots[column] = slot
 
     def _place_rest(self, model: spec.Model, uses: Counter[int]) -> None:
-        """Backwards: an input used once shares the slot of what is made from it."""
+        """Backwards: an input used once shares the slot of what is made from it.
+
+        A one-hot's columns stand side by side, so they share none.
+        """
+        in_block = [isinstance(step, spec.OneHot) for step in self._producer]
         first = len(self.field)
         for step in reversed(model.steps):
             first -= step.n_outputs
@@ -140,7 +144,8 @@ class _Columns:
             if step.n_inputs != step.n_outputs:
                 continue
             for source, column in zip(step.inputs, outputs, strict=True):
-                if self.slots[source] < 0 and uses[int(source)] == 1:
+                alone = uses[int(source)] == 1 and not in_block[source]
+                if self.slots[source] < 0 and alone:
                     self.slots[source] = self.slots[column]
         for column, slot in enumerate(self.slots):
             if slot < 0:

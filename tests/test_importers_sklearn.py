@@ -19,6 +19,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+import mlfast
 from mlfast.errors import NotFittedError, UnsupportedError
 from mlfast.importers import import_model
 
@@ -86,3 +87,15 @@ def test_an_unfitted_step_is_named_by_its_path() -> None:
         import_model(make_pipeline(StandardScaler(), LogisticRegression()))
     with pytest.raises(NotFittedError, match="standardscaler"):
         import_model(StandardScaler())
+
+
+def test_the_columns_of_a_one_hot_may_go_different_ways() -> None:
+    X = table()
+    hot = ColumnTransformer([("hot", OneHotEncoder(), ["d"]), ("a", StandardScaler(), ["a", "f"])])
+    bins = KBinsDiscretizer(3, encode="onehot-dense", strategy="uniform")
+    pipeline = make_pipeline(hot, SimpleImputer(), StandardScaler(), bins).fit(X)
+    predictor = mlfast.compile(pipeline)
+    want = pipeline.transform(X)
+    np.testing.assert_array_equal(predictor.transform(X), want)
+    for row, record in zip(want, X.to_dict("records"), strict=True):
+        np.testing.assert_array_equal(predictor.transform_one(record), row)

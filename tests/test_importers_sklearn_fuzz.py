@@ -14,14 +14,19 @@ pytest.importorskip("sklearn")
 pytest.importorskip("pandas")
 
 import encoder_reference
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from strategies import Case, cases
 
 import mlfast
 from mlfast.errors import RecordError, UnsupportedError
 from mlfast.importers import import_model
 
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
+)
 THOROUGH = settings(QUICK, max_examples=2000)
 
 

@@ -68,7 +68,7 @@ def import_model(estimator: Any) -> spec.Model:
     frame = _with_categories(b, head, frame, model_path)
     outputs = b.as_numbers(frame.columns)
     b.begin_head()
-    inputs = _head_inputs(b, head, outputs, frame.sparse and _is_xgboost(model), model_path)
+    inputs = _head_inputs(b, head, outputs, frame.sparse, _is_xgboost(model), model_path)
     return b.finish(outputs, frame.names, head.model, head.output, inputs)
 
 
@@ -175,15 +175,19 @@ def _with_categories(b: Builder, head: Head, frame: Frame, path: str) -> Frame:
 
 
 def _head_inputs(
-    b: Builder, head: Head, features: list[Number], zero_is_missing: bool, path: str
+    b: Builder, head: Head, features: list[Number], sparse: bool, is_xgboost: bool, path: str
 ) -> list[Number]:
     """What the head does with the encoded vector before it looks at it.
 
-    `zero_is_missing`: absent entries of a sparse matrix are missing to XGBoost.
+    Absent entries of a sparse matrix are missing to XGBoost; scikit-learn's
+    trees, the ones that check for float32, accept NaN in dense rows alone.
     """
-    if head.check is not None:
-        features = b.check(features, head.check, path)
-    missing = [0.0] if zero_is_missing else []
+    check = head.check
+    if sparse and check == "float32":
+        check = "float32_no_nan"
+    if check is not None:
+        features = b.check(features, check, path)
+    missing = [0.0] if sparse and is_xgboost else []
     if not math.isnan(head.missing):
         missing.append(head.missing)
     single = isinstance(head.model, spec.TreeEnsemble) and head.model.input_dtype == "float32"
