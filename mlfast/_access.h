@@ -1,9 +1,4 @@
-/* Reading CPython objects with as little as each kind of access needs.
- *
- * Functions that return a PyObject pointer give NULL for an absent value, with an exception set or not.
- * mlf_tuple_item and mlf_slot give borrowed references, mlf_dict_item a borrowed one unless
- * MLF_OWNS_ITEMS, the others a reference of the caller's own.
- */
+/* Reading the fields of CPython objects with as little as each kind of record needs. */
 #ifndef MLF_ACCESS_H
 #define MLF_ACCESS_H
 
@@ -23,49 +18,6 @@
 #define MLF_OWNS_ITEMS 0
 #endif
 
-static inline PyObject *mlf_dict_item(PyObject *record, PyObject *key)
-{
-#if MLF_OWNS_ITEMS
-    PyObject *value;
-    return PyDict_GetItemRef(record, key, &value) > 0 ? value : NULL;
-#else
-    return PyDict_GetItemWithError(record, key);
-#endif
-}
-
-static inline PyObject *mlf_list_item(PyObject *record, Py_ssize_t position)
-{
-#if MLF_OWNS_ITEMS
-    return PyList_GetItemRef(record, position);
-#else
-    if (position >= PyList_GET_SIZE(record))
-        return NULL;
-    PyObject *value = PyList_GET_ITEM(record, position);
-    Py_INCREF(value);
-    return value;
-#endif
-}
-
-static inline PyObject *mlf_tuple_item(PyObject *record, Py_ssize_t position)
-{
-    return PyTuple_GET_ITEM(record, position);
-}
-
-static inline PyObject *mlf_attribute(PyObject *record, PyObject *name)
-{
-    return PyObject_GetAttr(record, name);
-}
-
-static inline PyObject *mlf_mapping_item(PyObject *record, PyObject *key)
-{
-    return PyObject_GetItem(record, key);
-}
-
-static inline PyObject *mlf_slot(PyObject *record, Py_ssize_t offset)
-{
-    return *(PyObject **)((char *)record + offset);
-}
-
 /* Offset of the object slot that a member descriptor reads; -1 for anything else. */
 static inline Py_ssize_t mlf_slot_offset(PyObject *descriptor)
 {
@@ -74,9 +26,6 @@ static inline Py_ssize_t mlf_slot_offset(PyObject *descriptor)
     const PyMemberDef *member = ((PyMemberDescrObject *)descriptor)->d_member;
     return member->type == T_OBJECT_EX ? member->offset : -1;
 }
-
-static inline Py_ssize_t mlf_list_size(PyObject *record) { return PyList_GET_SIZE(record); }
-static inline Py_ssize_t mlf_tuple_size(PyObject *record) { return PyTuple_GET_SIZE(record); }
 
 /* For Cython: raises the exception that is set already. */
 static inline int mlf_raise_pending(void) { return -1; }
@@ -143,6 +92,85 @@ static inline int mlf_read_value(PyObject *o, const mlf_vocabulary *v, double *o
         return 1;
     }
     return mlf_read_other(o, v, out);
+}
+
+/* Where one input is found in a record of a certain type, and where it goes. */
+typedef struct mlf_spot {
+    Py_ssize_t place;                    /* byte offset, or position */
+    PyObject *key;                       /* name; a borrowed reference */
+    const mlf_vocabulary *vocabulary;    /* NULL: read as a number */
+    int32_t slot, field;
+} mlf_spot;
+
+/* Kinds of records: name, whether `fetch` gives a reference of our own, and `fetch` itself, from
+ * record and spot s; NULL for an absent value, with an exception set or not. */
+#define MLF_FOR_EACH_KIND(X)                                                                       \
+    X(slots, 0, *(PyObject **)((char *)record + s->place))                                         \
+    X(tuple, 0, PyTuple_GET_ITEM(record, s->place))                                                \
+    X(dict, MLF_OWNS_ITEMS, mlf_dict_item(record, s->key))                                         \
+    X(list, 1, mlf_list_item(record, s->place))                                                    \
+    X(attributes, 1, PyObject_GetAttr(record, s->key))                                             \
+    X(mapping, 1, PyObject_GetItem(record, s->key))
+
+static inline PyObject *mlf_dict_item(PyObject *record, PyObject *key)
+{
+#if MLF_OWNS_ITEMS
+    PyObject *value;
+    return PyDict_GetItemRef(record, key, &value) > 0 ? value : NULL;
+#else
+    return PyDict_GetItemWithError(record, key);
+#endif
+}
+
+/* The list may have become shorter since its length was checked. */
+static inline PyObject *mlf_list_item(PyObject *record, Py_ssize_t position)
+{
+#if MLF_OWNS_ITEMS
+    return PyList_GetItemRef(record, position);
+#else
+    return position < PyList_GET_SIZE(record) ? Py_NewRef(PyList_GET_ITEM(record, position)) : NULL;
+#endif
+}
+
+/* Reads the inputs from s on, up to `end`, to x[slot * stride]. Returns the first that needs the
+ * cold way, or `end`. */
+#define MLF_READ_(kind, owned, fetch)                                                              \
+    static inline const mlf_spot *mlf_read_##kind(PyObject *record, const mlf_spot *s,             \
+                                                  const mlf_spot *end, double *x,                  \
+                                                  ptrdiff_t stride)                                \
+    {                                                                                              \
+        for (; s < end; s++) {                                                                     \
+            PyObject *value = (fetch);                                                             \
+            int done = mlf_read_value(value, s->vocabulary, x + s->slot * stride);                 \
+            if (owned)                                                                             \
+                Py_XDECREF(value);                                                                 \
+            if (!done)                                                                             \
+                return s;                                                                          \
+        }                                                                                          \
+        return end;                                                                                \
+    }
+MLF_FOR_EACH_KIND(MLF_READ_)
+#undef MLF_READ_
+
+#define MLF_KIND_(kind, owned, fetch) MLF_KIND_##kind,
+typedef enum mlf_kind { MLF_FOR_EACH_KIND(MLF_KIND_) MLF_KIND_values } mlf_kind;
+#undef MLF_KIND_
+
+/* One value once more, for the cold way: a reference of the caller's own, or NULL. */
+static PyObject *mlf_fetch(mlf_kind kind, PyObject *record, const mlf_spot *s)
+{
+    PyErr_Clear();
+    switch (kind) {
+#define CASE_(kind, owned, fetch)                                                                  \
+    case MLF_KIND_##kind: {                                                                        \
+        PyObject *value = (fetch);                                                                 \
+        return owned ? value : Py_XNewRef(value);                                                  \
+    }
+    MLF_FOR_EACH_KIND(CASE_)
+#undef CASE_
+    case MLF_KIND_values: break;
+    }
+    return NULL;
 }
 
 #endif

@@ -21,7 +21,7 @@ from mlfast._plan cimport (
     MLF_WANT_DECISIONS, MLF_WANT_ENCODED, MLF_WANT_LABELS, MLF_WANT_VALUES, aligned,
     mlf_plan, mlf_status, mlf_want, mlf_workspace,
 )
-from mlfast._record cimport Layout, Reader, reader_for
+from mlfast._record cimport Layout, MLF_KIND_tuple, Reader, reader_for
 
 cnp.import_array()
 
@@ -125,7 +125,7 @@ cdef class Predictor:
         """Codes of Python objects, int32 (n,)."""
         inputs = [(0, 0, self.native.vocabularies[vocabulary])]
         cdef Layout layout = Layout(("value",), True, inputs, False)
-        cdef Reader reader = Reader(layout, tuple, 1, [0])
+        cdef Reader reader = Reader(layout, tuple, MLF_KIND_tuple, [0])
         cdef double code
         codes = np.empty(len(values), np.int32)
         cdef int32_t *out = <int32_t *>cnp.PyArray_DATA(<cnp.ndarray>codes)

@@ -10,13 +10,22 @@ cdef extern from "vocabulary.h":
         pass
 
 
-# Where one input is found in a record of a certain type, and where it goes.
-ctypedef struct Spot:
-    Py_ssize_t place                    # byte offset, or position
-    PyObject *key                       # name; owned by the layout
-    const mlf_vocabulary *vocabulary    # NULL: read as a number
-    int32_t slot
-    int32_t field
+cdef extern from "_access.h":
+    ctypedef struct mlf_spot:
+        Py_ssize_t place
+        PyObject *key
+        const mlf_vocabulary *vocabulary
+        int32_t slot
+        int32_t field
+
+    ctypedef enum mlf_kind:
+        MLF_KIND_slots
+        MLF_KIND_tuple
+        MLF_KIND_dict
+        MLF_KIND_list
+        MLF_KIND_attributes
+        MLF_KIND_mapping
+        MLF_KIND_values     # through `as_values`
 
 
 cdef class Layout:
@@ -24,18 +33,17 @@ cdef class Layout:
     cdef readonly bint named
     cdef readonly bint missing_fields_nan
     cdef readonly Py_ssize_t n_inputs
-    cdef Spot *inputs                   # place: position of the field
+    cdef mlf_spot *inputs                   # place: position of the field
 
 
 cdef class Reader:
     cdef Layout layout
     cdef readonly object type           # the record's type; a strong reference
     cdef PyTypeObject *_type
-    cdef readonly int kind
-    cdef Spot *spots
+    cdef mlf_kind kind
+    cdef mlf_spot *spots
 
     cdef int read(self, PyObject *record, double *x, ptrdiff_t stride) except -1
-    cdef int read_owned(self, PyObject *record, double *x, ptrdiff_t stride) except -1
 
 
 cdef Reader reader_for(Layout layout, object record)

@@ -29,26 +29,26 @@ cdef extern from "vocabulary.h" nogil:
     int32_t mlf_code_unknown(const mlf_vocabulary *v)
 
 
-cdef extern from "_access.h" nogil:
+cdef extern from "_access.h":
     const bint MLF_READS_SLOTS
-    const bint MLF_OWNS_ITEMS
-    PyObject *mlf_dict_item(PyObject *record, PyObject *key)
-    PyObject *mlf_list_item(PyObject *record, Py_ssize_t position)
-    PyObject *mlf_tuple_item(PyObject *record, Py_ssize_t position)
-    PyObject *mlf_attribute(PyObject *record, PyObject *name)
-    PyObject *mlf_mapping_item(PyObject *record, PyObject *key)
-    PyObject *mlf_slot(PyObject *record, Py_ssize_t offset)
     Py_ssize_t mlf_slot_offset(PyObject *descriptor)
-    Py_ssize_t mlf_list_size(PyObject *record)
-    Py_ssize_t mlf_tuple_size(PyObject *record)
     bint mlf_read_value(PyObject *o, const mlf_vocabulary *v, double *out)
+    const mlf_spot *mlf_read_slots(PyObject *, const mlf_spot *, const mlf_spot *, double *,
+                                   ptrdiff_t)
+    const mlf_spot *mlf_read_tuple(PyObject *, const mlf_spot *, const mlf_spot *, double *,
+                                   ptrdiff_t)
+    const mlf_spot *mlf_read_dict(PyObject *, const mlf_spot *, const mlf_spot *, double *,
+                                  ptrdiff_t)
+    const mlf_spot *mlf_read_list(PyObject *, const mlf_spot *, const mlf_spot *, double *,
+                                  ptrdiff_t)
+    const mlf_spot *mlf_read_attributes(PyObject *, const mlf_spot *, const mlf_spot *, double *,
+                                        ptrdiff_t)
+    const mlf_spot *mlf_read_mapping(PyObject *, const mlf_spot *, const mlf_spot *, double *,
+                                     ptrdiff_t)
+    PyObject *mlf_fetch(mlf_kind kind, PyObject *record, const mlf_spot *s)
     int mlf_raise_pending() except -1
     void Py_XDECREF(PyObject *o)
     PyObject *PyErr_Occurred()
-
-
-cdef enum:
-    SLOTS, TUPLE, LIST, DICT, ATTRIBUTES, MAPPING, VALUES
 
 
 cdef class Layout:
@@ -64,12 +64,12 @@ cdef class Layout:
         self.named = named
         self.missing_fields_nan = missing_fields_nan
         self.n_inputs = len(inputs)
-        self.inputs = <Spot *>PyMem_Malloc((self.n_inputs + 1) * sizeof(Spot))
+        self.inputs = <mlf_spot *>PyMem_Malloc((self.n_inputs + 1) * sizeof(mlf_spot))
         if self.inputs == NULL:
             raise MemoryError
         for i, (field, slot, vocabulary) in enumerate(inputs):
             name = self.names[field]
-            self.inputs[i] = Spot(field, <PyObject *>name,
+            self.inputs[i] = mlf_spot(field, <PyObject *>name,
                                   <const mlf_vocabulary *><size_t>vocabulary, slot, field)
 
     def __dealloc__(self):
@@ -79,12 +79,12 @@ cdef class Layout:
 cdef class Reader:
     """Reads the records of one type for one layout."""
 
-    def __cinit__(self, Layout layout, object record_type, int kind, places=None):
+    def __cinit__(self, Layout layout, object record_type, mlf_kind kind, places=None):
         self.layout = layout
         self.type = record_type
         self._type = <PyTypeObject *>record_type
         self.kind = kind
-        self.spots = <Spot *>PyMem_Malloc((layout.n_inputs + 1) * sizeof(Spot))
+        self.spots = <mlf_spot *>PyMem_Malloc((layout.n_inputs + 1) * sizeof(mlf_spot))
         if self.spots == NULL:
             raise MemoryError
         for i in range(layout.n_inputs):
@@ -97,92 +97,64 @@ cdef class Reader:
 
     cdef int read(self, PyObject *record, double *x, ptrdiff_t stride) except -1:
         """Input i of the record to x[slot of i * stride]."""
-        cdef Spot *s = self.spots
-        cdef Spot *end = s + self.layout.n_inputs
-        cdef int kind = self.kind
-        cdef PyObject *value
-        if kind == SLOTS:
-            while s < end:
-                value = mlf_slot(record, s.place)
-                if not mlf_read_value(value, s.vocabulary, x + s.slot * stride):
-                    slow(self, record, s, value, x + s.slot * stride)
-                s += 1
-            return 0
-        if kind == TUPLE:
-            if mlf_tuple_size(record) != len(self.layout.names):
-                wrong_length(self.layout, mlf_tuple_size(record))
-            while s < end:
-                value = mlf_tuple_item(record, s.place)
-                if not mlf_read_value(value, s.vocabulary, x + s.slot * stride):
-                    slow(self, record, s, value, x + s.slot * stride)
-                s += 1
-            return 0
-        if kind == DICT and not MLF_OWNS_ITEMS:
-            while s < end:
-                value = mlf_dict_item(record, s.key)
-                if not mlf_read_value(value, s.vocabulary, x + s.slot * stride):
-                    slow(self, record, s, value, x + s.slot * stride)
-                s += 1
-            return 0
-        if kind == VALUES:
-            values = as_values(<object>record, self.layout)
-            return reader_for(self.layout, values).read(<PyObject *>values, x, stride)
-        return self.read_owned(record, x, stride)
-
-    cdef int read_owned(self, PyObject *record, double *x, ptrdiff_t stride) except -1:
-        """The kinds whose access gives a reference of our own."""
-        cdef Spot *s = self.spots
-        cdef Spot *end = s + self.layout.n_inputs
-        cdef int kind = self.kind
-        cdef PyObject *value
-        if kind == LIST and mlf_list_size(record) != len(self.layout.names):
-            wrong_length(self.layout, mlf_list_size(record))
-        while s < end:
-            if kind == ATTRIBUTES:
-                value = mlf_attribute(record, s.key)
-            elif kind == DICT:
-                value = mlf_dict_item(record, s.key)
-            elif kind == LIST:
-                value = mlf_list_item(record, s.place)
+        cdef const mlf_spot *s = self.spots
+        cdef const mlf_spot *end = s + self.layout.n_inputs
+        cdef mlf_kind kind = self.kind
+        if kind == MLF_KIND_tuple or kind == MLF_KIND_list:
+            if len(<object>record) != len(self.layout.names):
+                wrong_length(self.layout, len(<object>record))
+        while True:
+            if kind == MLF_KIND_slots:
+                s = mlf_read_slots(record, s, end, x, stride)
+            elif kind == MLF_KIND_tuple:
+                s = mlf_read_tuple(record, s, end, x, stride)
+            elif kind == MLF_KIND_dict:
+                s = mlf_read_dict(record, s, end, x, stride)
+            elif kind == MLF_KIND_attributes:
+                s = mlf_read_attributes(record, s, end, x, stride)
+            elif kind == MLF_KIND_list:
+                s = mlf_read_list(record, s, end, x, stride)
+            elif kind == MLF_KIND_mapping:
+                s = mlf_read_mapping(record, s, end, x, stride)
             else:
-                value = mlf_mapping_item(record, s.key)
-            try:
-                if not mlf_read_value(value, s.vocabulary, x + s.slot * stride):
-                    slow(self, record, s, value, x + s.slot * stride)
-            finally:
-                Py_XDECREF(value)
+                values = as_values(<object>record, self.layout)
+                return reader_for(self.layout, values).read(<PyObject *>values, x, stride)
+            if s == end:
+                return 0
+            slow(self, record, s, x + s.slot * stride)
             s += 1
-        return 0
 
     def value(self, object record, int field):
         """The Python value of a field, for messages."""
         name = self.layout.names[field]
-        if self.kind == TUPLE or self.kind == LIST:
+        if self.kind == MLF_KIND_tuple or self.kind == MLF_KIND_list:
             names = getattr(self.type, "_fields", None)
             if self.layout.named and names is not None:
                 return getattr(record, name)
             return record[field]
-        if self.kind == DICT or self.kind == MAPPING:
+        if self.kind == MLF_KIND_dict or self.kind == MLF_KIND_mapping:
             return record[name]
-        if self.kind == VALUES:
+        if self.kind == MLF_KIND_values:
             values = as_values(record, self.layout)
             return reader_for(self.layout, values).value(values, field)
         return getattr(record, name)
 
 
-cdef int slow(Reader self, PyObject *record, const Spot *s, PyObject *value,
-              double *out) except -1:
+cdef int slow(Reader self, PyObject *record, const mlf_spot *s, double *out) except -1:
     """Missing fields, values of other types, and what cannot be read."""
-    if value == NULL:
+    cdef PyObject *fetched = mlf_fetch(self.kind, record, s)
+    if fetched == NULL:
         if PyErr_Occurred() != NULL:
             access_failed()
         if not self.layout.missing_fields_nan:
             missing_field(self.layout, s.field, <object>record)
         out[0] = NAN if s.vocabulary == NULL else mlf_code_nan(s.vocabulary)
         return 0
-    plain = plain_value(<object>value)
+    value = <object>fetched
+    Py_XDECREF(fetched)
+    plain = plain_value(value)
     if s.vocabulary == NULL:
-        out[0] = number(plain, self.layout.names[s.field], <object>value)
+        out[0] = number(plain, self.layout.names[s.field], value)
     elif not mlf_read_value(<PyObject *>plain, s.vocabulary, out):
         out[0] = mlf_code_unknown(s.vocabulary)
     return 0
@@ -259,22 +231,22 @@ cdef Reader reader_for(Layout layout, object record):
     """Decides how records of this type are read."""
     cls = type(record)
     if PyDict_CheckExact(record):
-        return Reader(layout, cls, DICT)
+        return Reader(layout, cls, MLF_KIND_dict)
     if PyTuple_Check(record):
         fields = getattr(cls, "_fields", None)
         if layout.named and fields is not None:
             return named_tuple_reader(layout, cls, fields)
-        return Reader(layout, cls, TUPLE)
+        return Reader(layout, cls, MLF_KIND_tuple)
     if PyList_CheckExact(record):
-        return Reader(layout, cls, LIST)
+        return Reader(layout, cls, MLF_KIND_list)
     if isinstance(record, Mapping):
-        return Reader(layout, cls, MAPPING)
+        return Reader(layout, cls, MLF_KIND_mapping)
     if hasattr(record, "dtype") and hasattr(record, "tolist"):
         if getattr(record.dtype, "names", None):  # a structured scalar
-            return Reader(layout, cls, MAPPING)
-        return Reader(layout, cls, VALUES)        # a 1-d array, a pandas Series
+            return Reader(layout, cls, MLF_KIND_mapping)
+        return Reader(layout, cls, MLF_KIND_values)        # a 1-d array, a pandas Series
     if isinstance(record, Sequence) and not isinstance(record, (str, bytes)):
-        return Reader(layout, cls, VALUES)
+        return Reader(layout, cls, MLF_KIND_values)
     if not any(hasattr(record, name) for name in layout.names) and layout.names:
         raise RecordError(
             f"expected a record (dict, dataclass, tuple, ...) with fields "
@@ -288,21 +260,21 @@ cdef Reader named_tuple_reader(Layout layout, object cls, tuple fields):
     wanted = [layout.names[layout.inputs[i].field] for i in range(layout.n_inputs)]
     if len(fields) == len(layout.names) and all(name in fields for name in wanted):
         places = [fields.index(name) if name in fields else 0 for name in layout.names]
-        return Reader(layout, cls, TUPLE, places)
-    return Reader(layout, cls, ATTRIBUTES)
+        return Reader(layout, cls, MLF_KIND_tuple, places)
+    return Reader(layout, cls, MLF_KIND_attributes)
 
 
 cdef Reader attribute_reader(Layout layout, object cls):
     """By slot offsets where every field is a slot, else by attribute names."""
     cdef Py_ssize_t offset
     if not MLF_READS_SLOTS or cls.__getattribute__ is not object.__getattribute__:
-        return Reader(layout, cls, ATTRIBUTES)
+        return Reader(layout, cls, MLF_KIND_attributes)
     places = [0] * len(layout.names)
     for i in range(layout.n_inputs):
         field = layout.inputs[i].field
         descriptor = inspect.getattr_static(cls, layout.names[field], None)
         offset = mlf_slot_offset(<PyObject *>descriptor)
         if offset < 0:
-            return Reader(layout, cls, ATTRIBUTES)
+            return Reader(layout, cls, MLF_KIND_attributes)
         places[field] = offset
-    return Reader(layout, cls, SLOTS, places)
+    return Reader(layout, cls, MLF_KIND_slots, places)
