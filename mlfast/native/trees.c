@@ -40,7 +40,11 @@ static lower_fn *find_layout(const char *name)
 
 /* The layouts by preference, as measured; the first that fits is taken, and `walk` fits all. */
 static const char *const for_one[] = { "lanes", "gather", "heap", "walk", NULL };
+static const char *const for_one_deep[] = { "gather", "lanes", "heap", "walk", NULL };
 static const char *const for_block[] = { "bitslice", "gather", "heap", "walk", NULL };
+
+/* Trees of so many leaves are mostly below the levels that `lanes` slices. */
+#define DEEP_LEAVES 300
 
 typedef struct text {
     char *at;
@@ -123,7 +127,8 @@ static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *h
         return MLF_NO_MEMORY;
     *one = *head;
     append(out, "", "single rows: ");
-    const char *failed = lower_first(in, for_one, one, &name, out);
+    int deep = e->n_leaves / (e->n_trees + 1) >= DEEP_LEAVES;
+    const char *failed = lower_first(in, deep ? for_one_deep : for_one, one, &name, out);
     append(out, "", "; blocks: ");
     *block = *one;
     if (failed == NULL)
@@ -148,9 +153,9 @@ const char *mlf_trees_lower(const mlf_ensemble *ensemble, mlf_isa isa, const cha
                             char *plan_text, size_t text_size)
 {
     mlf_forest forest, bytes;
-    if (mlf_forest_make(&forest, ensemble, INT32_MAX))
+    if (mlf_forest_make(&forest, ensemble))
         return MLF_NO_MEMORY;
-    if (mlf_forest_make(&bytes, ensemble, 255)) {
+    if (mlf_forest_split(&bytes, &forest, 255)) {
         mlf_forest_free(&forest);
         return MLF_NO_MEMORY;
     }

@@ -95,35 +95,33 @@ static int collect(mlf_forest *forest, names *out, int member)
     return 0;
 }
 
-/* Numbers the columns of one kind from n_columns on; first_column[f] is f's first. */
+/* Numbers the columns of one kind from n_columns on; column_of[f] is feature f's. */
 static int add_columns(mlf_forest *forest, const names *values, const uint8_t *used, int member,
-                       int32_t max_cuts, int32_t *first_column)
+                       int32_t *column_of)
 {
     for (int32_t f = 0; f < forest->ensemble->n_features; f++) {
         const int64_t *from = values->values + values->offsets[f];
         int64_t n = values->counts[f];
-        first_column[f] = forest->n_columns;
         if (!used[f])
             continue;
+        column_of[f] = forest->n_columns;
+        mlf_column column = { .feature = f, .member = (uint8_t)member, .n = (int32_t)n };
         if (member) {
             int32_t *categories = temporary(forest, (size_t)n + 1, sizeof(int32_t));
             if (categories == NULL)
                 return -1;
             for (int64_t i = 0; i < n; i++)
                 categories[i] = (int32_t)from[i];
-            forest->columns[forest->n_columns++] = (mlf_column){
-                .feature = f, .member = 1, .n = (int32_t)n, .categories = categories };
-            continue;
+            column.categories = categories;
+        } else {
+            column.cuts = from;
         }
-        for (int64_t at = 0; at < n; at += max_cuts)
-            forest->columns[forest->n_columns++] = (mlf_column){
-                .feature = f, .n = (int32_t)(n - at < max_cuts ? n - at : max_cuts),
-                .cuts = from + at };
+        forest->columns[forest->n_columns++] = column;
     }
     return 0;
 }
 
-static int make_columns(mlf_forest *forest, int32_t max_cuts)
+static int make_columns(mlf_forest *forest)
 {
     const mlf_ensemble *e = forest->ensemble;
     size_t n_features = (size_t)e->n_features;
@@ -132,22 +130,18 @@ static int make_columns(mlf_forest *forest, int32_t max_cuts)
         return -1;
     uint8_t *numeric = temporary(forest, n_features, 1);
     uint8_t *member = temporary(forest, n_features, 1);
-    int32_t *first_cut = temporary(forest, n_features, sizeof(int32_t));
-    int32_t *first_member = temporary(forest, n_features, sizeof(int32_t));
-    if (!numeric || !member || !first_cut || !first_member)
+    int32_t *cut_column = temporary(forest, n_features, sizeof(int32_t));
+    int32_t *member_column = temporary(forest, n_features, sizeof(int32_t));
+    if (!numeric || !member || !cut_column || !member_column)
         return -1;
     for (int64_t i = 0; i < e->n_nodes; i++)
         if (e->feature[i] >= 0)
             (e->comparison[i] == 2 ? member : numeric)[e->feature[i]] = 1;
-    size_t most = 0;
-    for (size_t f = 0; f < n_features; f++)
-        most += member[f] + (size_t)(cuts.counts[f] + max_cuts - 1) / (size_t)max_cuts;
-    forest->columns = temporary(forest, most, sizeof(mlf_column));
-    if (forest->columns == NULL
-        || add_columns(forest, &cuts, numeric, 0, max_cuts, first_cut))
+    forest->columns = temporary(forest, 2 * n_features, sizeof(mlf_column));
+    if (forest->columns == NULL || add_columns(forest, &cuts, numeric, 0, cut_column))
         return -1;
     forest->n_numeric = forest->n_columns;
-    if (add_columns(forest, &categories, member, 1, max_cuts, first_member))
+    if (add_columns(forest, &categories, member, 1, member_column))
         return -1;
 
     int64_t words = 0;
@@ -156,13 +150,13 @@ static int make_columns(mlf_forest *forest, int32_t max_cuts)
         if (f < 0)
             continue;
         if (e->comparison[i] == 2) {
-            forest->column[i] = first_member[f];
+            forest->column[i] = member_column[f];
             forest->key[i] = words;
-            words += mlf_set_words(forest->columns[first_member[f]].n);
+            words += mlf_set_words(forest->columns[member_column[f]].n);
         } else {
             int64_t j = find(cuts.values + cuts.offsets[f], cuts.counts[f], forest->key[i]);
-            forest->column[i] = first_cut[f] + (int32_t)(j / max_cuts);
-            forest->rank[i] = (int32_t)(j % max_cuts) + 1;
+            forest->column[i] = cut_column[f];
+            forest->rank[i] = (int32_t)j + 1;
         }
         forest->columns[forest->column[i]].directions |= e->default_left[i] ? 2 : 1;
     }
@@ -212,7 +206,7 @@ static int order_trees(mlf_forest *forest)
     return 0;
 }
 
-int mlf_forest_make(mlf_forest *forest, const mlf_ensemble *ensemble, int32_t max_cuts)
+int mlf_forest_make(mlf_forest *forest, const mlf_ensemble *ensemble)
 {
     const mlf_ensemble *e = ensemble;
     size_t n = (size_t)e->n_nodes;
@@ -246,11 +240,58 @@ int mlf_forest_make(mlf_forest *forest, const mlf_ensemble *ensemble, int32_t ma
         if (forest->height[root] > forest->max_height)
             forest->max_height = forest->height[root];
     }
-    if (order_trees(forest) || make_columns(forest, max_cuts))
+    if (order_trees(forest) || make_columns(forest))
         goto failed;
     make_sets(forest);
     return 0;
 failed:
     mlf_forest_free(forest);
     return -1;
+}
+
+int mlf_forest_split(mlf_forest *forest, const mlf_forest *from, int32_t most)
+{
+    size_t n_nodes = (size_t)from->ensemble->n_nodes, n_columns = 0;
+    int32_t *first = NULL;
+    *forest = *from;
+    forest->pool = NULL;
+    for (int32_t c = 0; c < from->n_columns; c++)
+        n_columns += c < from->n_numeric ? (size_t)(from->columns[c].n + most - 1) / (size_t)most : 1;
+    if (n_columns == (size_t)from->n_columns)
+        return 0;
+    forest->columns = temporary(forest, n_columns, sizeof(mlf_column));
+    forest->column = temporary(forest, n_nodes, sizeof(int32_t));
+    forest->rank = temporary(forest, n_nodes, sizeof(int32_t));
+    first = temporary(forest, (size_t)from->n_columns, sizeof(int32_t));
+    if (!forest->columns || !forest->column || !forest->rank || !first) {
+        mlf_forest_free(forest);
+        return -1;
+    }
+    forest->n_columns = 0;
+    for (int32_t c = 0; c < from->n_columns; c++) {
+        mlf_column column = from->columns[c];
+        int32_t left = column.n;
+        first[c] = forest->n_columns;
+        do {
+            column.n = c < from->n_numeric && left > most ? most : left;
+            column.directions = c < from->n_numeric ? 0 : column.directions;
+            forest->columns[forest->n_columns++] = column;
+            left -= column.n;
+            column.cuts += c < from->n_numeric ? column.n : 0;
+        } while (left > 0);
+        if (c + 1 == from->n_numeric)
+            forest->n_numeric = forest->n_columns;
+    }
+    for (size_t i = 0; i < n_nodes; i++) {
+        int32_t c = from->column[i];
+        forest->column[i] = c;
+        if (c < 0)
+            continue;
+        int32_t j = from->rank[i] - 1;
+        forest->column[i] = first[c] + (c < from->n_numeric ? j / most : 0);
+        forest->rank[i] = j % most + 1;
+        if (c < from->n_numeric)
+            forest->columns[forest->column[i]].directions |= from->ensemble->default_left[i] ? 2 : 1;
+    }
+    return 0;
 }

@@ -40,9 +40,14 @@ typedef struct mlf_forest {
     void *pool;                /* temporary memory, freed by mlf_forest_free             */
 } mlf_forest;
 
-/* Columns have at most `max_cuts` cuts: a feature with more becomes several columns, each
- * with a run of its cuts (a rank within the run decides the run's nodes). 0, or -1 without memory. */
-int mlf_forest_make(mlf_forest *forest, const mlf_ensemble *ensemble, int32_t max_cuts);
+/* 0, or -1 without memory. */
+int mlf_forest_make(mlf_forest *forest, const mlf_ensemble *ensemble);
+
+/* The same forest with columns of at most `most` cuts: a column with more becomes several, each
+ * with a run of its cuts (the rank within the run decides the run's nodes). Shares the rest with
+ * `from`, which must outlive it. 0, or -1 without memory. */
+int mlf_forest_split(mlf_forest *forest, const mlf_forest *from, int32_t most);
+
 void mlf_forest_free(mlf_forest *forest);
 
 /* The words of a set of n + 2 codes. */

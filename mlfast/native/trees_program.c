@@ -15,14 +15,13 @@ typedef struct maker {
     uint16_t unused[MLF_MOST_TEMPORARIES];
 } maker;
 
-/* The number in [low, high] with the most zero bits at its end. */
+/* The number in [low, high] with the most zero bits at its end; low > 0. */
 static int32_t roundest(int32_t low, int32_t high)
 {
-    int32_t bit = 1;
-    while (((low + bit - 1) / bit) * bit <= high && bit < 1024)
-        bit *= 2;
-    bit /= 2;
-    return (low + bit - 1) / bit * bit;
+    int32_t round = high;
+    while ((round & (round - 1)) >= low)
+        round &= round - 1;                /* without the lowest bit that is set */
+    return round;
 }
 
 /* A leaf with the labels [low, high): the largest aligned run of them, its low bits free. */
@@ -116,11 +115,11 @@ int mlf_program_make(mlf_program *program, const mlf_forest *forest, int64_t roo
         least++;
     maker m = { .forest = forest, .root = root, .slots = slots, .program = program,
                 .most_ops = leaves * MLF_MOST_PLANES };
-    int32_t most = least + 2 < MLF_MOST_PLANES ? least + 2 : MLF_MOST_PLANES;
+    int32_t most = least < MLF_MOST_PLANES ? least + 1 : MLF_MOST_PLANES;
     for (int32_t n_planes = least; n_planes <= most; n_planes++)
         if (make(&m, n_planes) == 0 && (best < 0 || cost(program) < best_cost)) {
             best = n_planes;
             best_cost = cost(program);
         }
-    return best < 0 ? -1 : make(&m, best);
+    return best < 0 ? -1 : best == m.n_planes ? 0 : make(&m, best);
 }
