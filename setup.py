@@ -83,6 +83,7 @@ MODULES = [
     extension("mlfast._core", [], [numpy.get_include()]),
     extension("mlfast._plan", CORE, [numpy.get_include()]),
     extension("mlfast._record", []),
+    extension("mlfast._function", []),
     extension("mlfast._pool", POOL),
     extension("mlfast.nn._nn", NETWORKS, [numpy.get_include()]),
 ]

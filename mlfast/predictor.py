@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from mlfast import _core, _plan, compiler, serialize, spec
 from mlfast._record import shorten
 from mlfast.errors import RecordError
 from mlfast.tables import TableReader
+
+if TYPE_CHECKING:
+    from mlfast._function import Function
 
 MISSING_FIELDS = ("error", "nan")
 
@@ -240,6 +243,20 @@ class Predictor(_core.Predictor):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file (docs/file_format.md); `mlfast.load` reads it."""
         serialize.save_model(self.model, path)
+
+    def c_function(self) -> Function:
+        """Give the predictor as a C function, to be called without Python (docs/export.md).
+
+        Returns
+        -------
+        Function
+            With `address` and `user_data`, for numba and ctypes, and for ``cimport mlfast``.
+            It has to be kept alive. A row is one number a field; the answer is what
+            `predict_proba` gives, or `predict` where there is none, or `transform`.
+        """
+        from mlfast._function import Function
+
+        return Function(self, self._plan.input_slots)
 
     def export_source(self, path: str | os.PathLike[str], abi: str = "mlfast") -> Path:
         """Write the model as C99, for people who build it themselves (docs/export.md).
