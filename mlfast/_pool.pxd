@@ -15,3 +15,6 @@ cdef void run(int n_parts, mlf_task task, void *context) noexcept nogil
 
 # The runner of a strategy above.
 cdef mlf_runner runner(int strategy) noexcept nogil
+
+# Threads of a run, the caller's included.
+cdef int threads() noexcept nogil

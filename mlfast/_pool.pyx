@@ -33,6 +33,10 @@ cdef mlf_runner runner(int strategy) noexcept nogil:
     return mlf_run_sequential
 
 
+cdef int threads() noexcept nogil:
+    return mlf_pool_threads()
+
+
 def get_threads():
     return mlf_pool_threads()
 

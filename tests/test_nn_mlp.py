@@ -6,9 +6,9 @@ import pytest
 import mlfast
 
 sklearn = pytest.importorskip("sklearn")
-from sklearn.neural_network import MLPClassifier, MLPRegressor  # noqa: E402
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((120, 6))

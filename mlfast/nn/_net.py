@@ -71,8 +71,7 @@ class Net(_nn.Runner):
             target = np.empty(result_shape, np.float32)
         if not batched:
             plan.forward(x, target)
-            if number is None:
-                self._use(plan)
+            self._use(plan, strategy)
         elif len(x):
             n_threads = 1 if number in (None, 0) else min(threads.get_num_threads(), len(x))
             plan.batch(x, target, number or 0, n_threads)

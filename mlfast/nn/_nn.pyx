@@ -142,6 +142,7 @@ cdef class Plan:
     cdef cnp.npy_intp out_shape[MAX_AXES]
     cdef bint release
     cdef readonly int n_parts
+    cdef int n_threads  # that the process allowed when the plan was made
     cdef readonly int strategy
     # Arenas that no call is using; taken and given back with the GIL held.
     cdef void *spare[SPARE]
@@ -164,6 +165,7 @@ cdef class Plan:
         for i in range(self.out_axes):
             self.out_shape[i] = self.output_shape[i]
         self.strategy, self.n_parts = strategy, n_parts
+        self.n_threads = _pool.threads()
         self.ops = <mlf_nn_op *>calloc(len(lowered.operations), sizeof(mlf_nn_op))
         if self.ops == NULL:
             raise MemoryError
@@ -231,8 +233,9 @@ cdef class Plan:
         return PyCapsule_New(self.lowered_head, "mlf_head", NULL)
 
     cdef inline bint takes(self, object x) noexcept:
-        """Whether x is one example exactly as the kernels read it."""
-        return self.is_ready(x, self.in_axes, self.in_shape)
+        """Whether x is one example exactly as the kernels read it, and the plan still holds."""
+        return (self.n_threads == _pool.threads()
+                and self.is_ready(x, self.in_axes, self.in_shape))
 
     cdef inline bint is_ready(self, object x, int axes, cnp.npy_intp *shape) noexcept:
         cdef int i
@@ -298,7 +301,10 @@ cdef mlf_nn_place place(pair):
 cdef class Runner:
     """The calls of a network that have to be short; `Sequential` is the rest."""
 
-    cdef Plan current  # of the last input shape
+    # Plans of the last input shape: by default, and for a strategy asked for.
+    cdef Plan current
+    cdef Plan asked
+    cdef object asked_strategy
 
     def forward(self, x, out=None, strategy=None):
         """Run the network on one example or a batch.
@@ -318,7 +324,9 @@ cdef class Runner:
         float32 array, `out` where it is given
         """
         cdef Plan plan = self.current
-        if plan is None or strategy is not None or not plan.takes(x):
+        if strategy is not None:
+            plan = self.asked if strategy == self.asked_strategy else None
+        if plan is None or not plan.takes(x):
             return self._forward(x, out, strategy)
         if out is None:
             out = cnp.PyArray_EMPTY(plan.out_axes, plan.out_shape, cnp.NPY_FLOAT32, 0)
@@ -350,8 +358,12 @@ cdef class Runner:
     def _forward(self, x, out, strategy):
         raise NotImplementedError
 
-    def _use(self, Plan plan):
-        self.current = plan
+    def _use(self, Plan plan, strategy=None):
+        """Keep a plan for the next call; None forgets those kept."""
+        if strategy is None:
+            self.current = plan
+        if strategy is not None or plan is None:
+            self.asked, self.asked_strategy = plan, strategy
 
 
 cdef inline bint overlap(object x, object out) noexcept:
