@@ -77,7 +77,7 @@ class Predictor(_core.Predictor):
         self._plan = plan
         self._options = {"missing_fields": missing_fields, "layout": layout, "isa": isa}
         self._encoder = None
-        if model.head_steps:
+        if model.head_inputs is not None:
             self._encoder = Predictor(model.for_transform(), missing_fields=missing_fields, isa=isa)
             self.transform_one = self._encoder.transform_one  # type: ignore[method-assign]
         self._table = TableReader(model, self._codes, self._read_records, missing_fields == "nan")

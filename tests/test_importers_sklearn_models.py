@@ -139,3 +139,23 @@ def test_histogram_boosting_encodes_its_own_categories() -> None:
     record = {"a": 0.5, "c": None, "b": float("nan")}
     row = pd.DataFrame([record]).astype({"c": X["c"].dtype})
     assert predictor.decision_function_one(record) == model.decision_function(row)[0]
+
+
+@pytest.mark.parametrize("passed_on", [False, True])
+def test_histogram_boosting_behind_an_encoder_leaves_transform_alone(passed_on: bool) -> None:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import OrdinalEncoder
+
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=200), "c": rng.choice(list("xyz"), 200)})
+    y = (X["a"] > 0) ^ (X["c"] == "x")
+    columns = ColumnTransformer(
+        [("c", OrdinalEncoder(), ["c"])], remainder="passthrough" if passed_on else "drop"
+    )
+    model = HistGradientBoostingClassifier(max_iter=5, min_samples_leaf=2, categorical_features=[0])
+    pipeline = make_pipeline(columns, model).fit(X, y)
+    predictor = mlfast.compile(pipeline)
+    assert predictor.get_feature_names_out().tolist() == columns.get_feature_names_out().tolist()
+    np.testing.assert_array_equal(predictor.transform(X), columns.transform(X))
+    np.testing.assert_array_equal(predictor.decision_function(X), pipeline.decision_function(X))
+    predictor.verify(pipeline, X)

@@ -15,7 +15,7 @@ from mlfast import spec
 from mlfast.errors import UnsupportedError
 from mlfast.importers import model_files, sklearn_pipeline
 from mlfast.importers._builder import Builder
-from mlfast.importers._columns import Column, Frame, Number
+from mlfast.importers._columns import Column, Frame, Number, Value
 from mlfast.importers._head import FeatureCategories, Head
 from mlfast.importers._keys import NAN, NONE, Mapping, Token, token
 from mlfast.nn import Net, from_torch
@@ -63,13 +63,30 @@ def import_model(estimator: Any) -> spec.Model:
     frame = Frame(frame.columns, _output_names(estimator, model, frame, names), frame.sparse)
     if head is None:
         return b.finish(frame.columns, frame.names)
+    encoded = frame
+    if transformers and not _reads_text(head, frame):
+        # What stands before the model has its own `transform`; the rest belongs to the head.
+        b.as_numbers(frame.columns)
+        b.begin_head()
     if head.preprocessor is not None:
         frame = sklearn_pipeline.transform(b, head.preprocessor, frame, model_path)
     frame = _with_categories(b, head, frame, model_path)
-    outputs = b.as_numbers(frame.columns)
-    b.begin_head()
-    inputs = _head_inputs(b, head, outputs, frame.sparse, _is_xgboost(model), model_path)
-    return b.finish(outputs, frame.names, head.model, head.output, inputs)
+    if not b.in_head:
+        encoded = frame
+        b.as_numbers(frame.columns)
+        b.begin_head()
+    features = b.as_numbers(frame.columns)
+    inputs = _head_inputs(b, head, features, frame.sparse, _is_xgboost(model), model_path)
+    return b.finish(encoded.columns, encoded.names, head.model, head.output, inputs)
+
+
+def _reads_text(head: Head, frame: Frame) -> bool:
+    """Whether the model itself numbers the categories of a field."""
+    columns = set(head.categories)
+    if head.preprocessor is not None:
+        _, _, key = head.preprocessor.transformers_[0]
+        columns |= set(sklearn_pipeline.column_indices(key, None, len(frame.columns)))
+    return any(isinstance(frame.columns[i], Value) for i in columns)
 
 
 def _split(estimator: Any, path: str) -> tuple[list[tuple[Any, str]], Any, str]:

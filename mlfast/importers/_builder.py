@@ -258,6 +258,11 @@ class Builder:
         """Steps that are added from now on are the head's own (see `spec.Model.head_steps`)."""
         self._head_begins = len(self._nodes)
 
+    @property
+    def in_head(self) -> bool:
+        """Whether `begin_head` has been called."""
+        return self._head_begins is not None
+
     # ------------------------------------------------------------ the finished model
 
     def finish(
@@ -296,7 +301,9 @@ class Builder:
             return np.array([first[slot.origin] + slot.output for slot in slots], np.int32)
 
         own = set() if self._head_begins is None else set(self._nodes[self._head_begins :])
-        own_steps = any(node in own for node in nodes)
+        own_inputs = None
+        if head is not None and [c.slot for c in head_inputs] != [c.slot for c in wanted]:
+            own_inputs = numbers(column.slot for column in head_inputs)
         return spec.Model(
             fields=tuple(spec.Field(name) for name in self.names),
             named=self.named,
@@ -314,7 +321,7 @@ class Builder:
             head=head,
             output=output,
             head_steps=tuple(node.make(numbers(node.inputs)) for node in nodes if node in own),
-            head_inputs=numbers(c.slot for c in head_inputs) if own_steps else None,
+            head_inputs=own_inputs,
         )
 
     def _needed(self, slots: Iterable[Slot]) -> list[_Node]:

@@ -84,9 +84,9 @@ class Model(Spec):
 
     def for_prediction(self) -> "Model":
         """The same model with the head's own steps among `steps`: what all other calls run."""
-        if not self.head_steps and self.head_inputs is None:
+        if self.head_inputs is None:
             return self
-        inputs = self.outputs if self.head_inputs is None else self.head_inputs
+        inputs = self.head_inputs
         return dataclasses.replace(
             self,
             steps=self.steps + self.head_steps,
@@ -115,6 +115,8 @@ class Model(Spec):
             self._check_step(f"head_steps[{number}]", step, kinds)
         if self.head_inputs is not None:
             features = self._check_numbers("head_inputs", kinds)
+        else:
+            self._require(not self.head_steps, "head_inputs", "columns, where there are head_steps")
         if self.head is None:
             ok = not self.head_steps and self.head_inputs is None
             self._require(ok, "head_steps", "a head to prepare for")
