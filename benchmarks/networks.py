@@ -1,13 +1,16 @@
 """Small networks beside their peers: one core, one image, calls in turn.
 
     taskset -c 1 python -m benchmarks.networks
+    python -m benchmarks.networks strategies      # all processors
 
 Prints microseconds a call: the minimum and the median over interleaved rounds. Peers that are
 not installed (torch, onnxruntime with onnx) are left out. All answers are compared first.
 """
 
+import functools
 import os
 import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -171,7 +174,26 @@ def batch_calls(n=256, n_threads=1):
     return {f"mlfast, {n_threads} thread(s)": lambda: net.predict(x, n_threads=n_threads)}
 
 
+def strategies():
+    print(f"| what, {threads.get_num_threads()} threads | strategy | minimum us | median us |")
+    print("|---|---|---:|---:|")
+    for what, (layer, shape) in layers().items():
+        x = image(shape)
+        calls = {
+            name: functools.partial(layer.forward, x, layer.forward(x), name)
+            for name in ("sequential", "spawn", "pool", "static")
+        }
+        for who, (least, median) in {n: measure({n: c})[n] for n, c in calls.items()}.items():
+            print(f"| {what} | {who} | {least:.2f} | {median:.2f} |")
+    for n_threads in (1, threads.get_num_threads()):
+        for who, (least, median) in measure(batch_calls(n_threads=n_threads)).items():
+            print(f"| digits, 256 images | {who} | {least:.0f} | {median:.0f} |")
+
+
 def main():
+    if sys.argv[1:] == ["strategies"]:
+        strategies()
+        return
     threads.set_num_threads(1)
     print("| what | " + " | ".join(["who", "minimum us", "median us"]) + " |\n|---|---|---:|---:|")
     for what, (layer, shape) in layers().items():

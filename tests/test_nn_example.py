@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mlfast import nn
+from mlfast.nn.state_dict import read
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "mnist"
 
@@ -32,6 +33,25 @@ def test_held_out_digits(net, samples):
     x = (images.astype(np.float32) / 255)[:, None]
     assert np.mean(net.predict(x) == labels) >= 0.98
     assert [net.predict_one(image) for image in x] == net.predict(x, n_threads=2).tolist()
+
+
+def test_same_answers_as_torch(net, samples):
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+    w = {name: torch.tensor(a) for name, a in read(EXAMPLE / "weights.safetensors").items()}
+    x = (samples[0].astype(np.float32) / 255)[:, None]
+    t = torch.from_numpy(x)
+    for name in ("conv1", "conv2"):
+        t = torch.conv2d(t, w[f"{name}.weight"], w[f"{name}.bias"])
+        t = torch.relu(torch.max_pool2d(t, 2))
+    t = functional.linear(t.flatten(1), w["linear1.weight"], w["linear1.bias"])
+    t = functional.linear(torch.relu(t), w["linear2.weight"], w["linear2.bias"])
+    want = torch.log_softmax(t, 1).numpy()
+    scale = np.abs(want).max()
+    assert np.abs(net(x) - want).max() <= 1e-5 * scale
+    top = np.sort(want, axis=1)
+    clear = top[:, -1] - top[:, -2] > 1e-5 * scale
+    np.testing.assert_array_equal(net.predict(x)[clear], want.argmax(axis=1)[clear])
 
 
 def run(*arguments):

@@ -221,3 +221,12 @@ def test_batches_of_every_size_and_threads():
             for n_threads in (1, 2, 3, 50):
                 labels = net.predict(x[:n], n_threads=n_threads)
                 np.testing.assert_array_equal(labels, want[:n].argmax(axis=1))
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 5, 40])
+def test_large_linear_layer_in_batches(n):
+    layer = nn.Linear(numbers(0, 64, 20_000), numbers(1, 64))
+    x = numbers(2, n, 20_000)
+    want = x.astype(np.float64) @ layer.weight.T.astype(np.float64) + layer.bias
+    assert error(layer(x), want) <= BOUND
+    np.testing.assert_array_equal(layer.predict(x), want.argmax(axis=1))

@@ -17,6 +17,11 @@ from mlfast.spec.network import Shape
 #: Plans kept for different input shapes and strategies.
 MAX_PLANS = 16
 
+#: A single linear layer of more bytes than this goes to BLAS, for one example and for more
+#: than NATIVE_ROWS at once: it is bound by reading the weights.
+BEYOND_CACHES = 1 << 22
+NATIVE_ROWS = 4
+
 
 class Net(_nn.Runner):
     """A network that runs: `forward`, `predict_one`, `predict`, `plan`, `save`.
@@ -74,7 +79,7 @@ class Net(_nn.Runner):
             self._use(plan, strategy)
         elif len(x):
             n_threads = 1 if number in (None, 0) else min(threads.get_num_threads(), len(x))
-            plan.batch(x, target, number or 0, n_threads)
+            self._run_batch(plan, x, target, number or 0, n_threads)
         if target is not result:
             result[...] = target
         return result
@@ -148,8 +153,30 @@ class Net(_nn.Runner):
         out = np.empty((len(x), math.prod(plan.output_shape)), np.float32)
         if len(x):
             parts = max(1, min(_thread_count(n_threads), len(x)))
-            plan.batch(x, out, _strategy.STATIC if parts > 1 else 0, parts)
+            self._run_batch(plan, x, out, _strategy.STATIC if parts > 1 else 0, parts)
         return out.argmax(axis=1)
+
+    def _run_batch(
+        self, plan: _nn.Plan, x: np.ndarray, out: np.ndarray, strategy: int, parts: int
+    ) -> None:
+        """Examples along axis 0; BLAS takes over where it reads large weights fewer times.
+
+        BLAS may use threads of its own, as NumPy does elsewhere in the process.
+        """
+        only = self._only_dense(plan.input_shape)
+        if only is None or 2 <= len(x) <= NATIVE_ROWS:
+            plan.batch(x, out, strategy, parts)
+        else:
+            np.matmul(x, only.weight.T, out=out)
+            np.add(out, only.bias, out=out)
+
+    def _only_dense(self, shape: Shape) -> spec.Dense | None:
+        """The network's only operation, if that is a linear layer beyond the caches."""
+        operations = self.network(shape).operations if len(shape) == 1 else ()
+        if len(operations) == 1 and isinstance(operations[0], spec.Dense):
+            dense = operations[0]
+            return dense if dense.weight.nbytes > BEYOND_CACHES else None
+        return None
 
     # ------------------------------------------------------------ files
 
