@@ -112,7 +112,8 @@ cdef extern from "trees.h" nogil:
     const char *mlf_trees_lower(const mlf_ensemble *ensemble, mlf_isa isa, const char *layout,
                                 mlf_memory *memory, mlf_head *head, char *text, size_t text_size)
     const char *const *mlf_trees_layouts(mlf_isa isa)
-    void mlf_trees_apply(const mlf_ensemble *ensemble, const double *x, int32_t *leaves)
+    void mlf_trees_apply(const mlf_ensemble *ensemble, const double *x, int64_t n,
+                         int32_t *scratch, int32_t *leaves)
     void mlf_trees_reference(const mlf_ensemble *ensemble, const double *x, double *raw)
 
 

@@ -309,13 +309,10 @@ cdef class NativePlan:
     def apply(self, encoded):
         """Leaves of encoded rows, int32 (n, n_trees)."""
         cdef cnp.ndarray x = np.ascontiguousarray(encoded, np.float64)
-        cdef Py_ssize_t n = x.shape[0], i
-        leaves = np.empty((n, self.ensemble.n_trees), np.int32)
-        cdef int32_t *out = <int32_t *>data(leaves)
-        cdef const double *row = <const double *>cnp.PyArray_DATA(x)
-        for i in range(n):
-            mlf_trees_apply(&self.ensemble, row + i * self.ensemble.n_features,
-                            out + i * self.ensemble.n_trees)
+        leaves = np.empty((x.shape[0], self.ensemble.n_trees), np.int32)
+        scratch = np.empty(self.ensemble.n_nodes, np.int32)
+        mlf_trees_apply(&self.ensemble, <const double *>cnp.PyArray_DATA(x), x.shape[0],
+                        <int32_t *>data(scratch), <int32_t *>data(leaves))
         return leaves
 
 

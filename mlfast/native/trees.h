@@ -16,11 +16,13 @@ const char *mlf_trees_lower(const mlf_ensemble *ensemble, mlf_isa isa, const cha
 /* NULL-terminated names of the layouts of an instruction set. */
 const char *const *mlf_trees_layouts(mlf_isa isa);
 
-/* Leaf of every tree for one row, by the plain walk over the ensemble itself:
- * x double[n_features], leaves int32[n_trees] (leaf_ids). The readable reference of all layouts. */
-void mlf_trees_apply(const mlf_ensemble *ensemble, const double *x, int32_t *leaves);
+/* Leaf of every tree for n rows, by the plain walk over the ensemble itself: x double
+ * [n][n_features], leaves int32[n][n_trees] (leaf_ids); scratch int32[n_nodes]. */
+void mlf_trees_apply(const mlf_ensemble *ensemble, const double *x, int64_t n, int32_t *scratch,
+                     int32_t *leaves);
 
-/* Raw sums of one row by the same plain walk: raw double[n_outputs]. */
+/* Raw sums of one row by the same plain walk: raw double[n_outputs]. The readable reference of
+ * all layouts. */
 void mlf_trees_reference(const mlf_ensemble *ensemble, const double *x, double *raw);
 
 #endif

@@ -104,6 +104,34 @@ static inline void labels_of(const uint64_t *planes, int32_t n_planes, uint8_t *
     for (int32_t k = 0; k < n_planes; k++)
         bytes = _mm512_mask_add_epi8(bytes, planes[k], bytes, _mm512_set1_epi8((char)(1 << k)));
     _mm512_store_si512(labels, bytes);
+#elif defined(__AVX2__)
+    __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
+                                        0x0303030303030303);
+    __m256i bit = _mm256_set1_epi64x((int64_t)0x8040201008040201);
+    for (int half = 0; half < 2; half++) {
+        __m256i bytes = _mm256_setzero_si256();
+        for (int32_t k = 0; k < n_planes; k++) {
+            __m256i v = _mm256_set1_epi32((int32_t)(planes[k] >> 32 * half));
+            v = _mm256_and_si256(_mm256_shuffle_epi8(v, spread), bit);
+            v = _mm256_and_si256(_mm256_cmpeq_epi8(v, bit), _mm256_set1_epi8((char)(1 << k)));
+            bytes = _mm256_or_si256(bytes, v);
+        }
+        _mm256_store_si256((__m256i *)labels + half, bytes);
+    }
+#elif defined(__SSE2__)
+    __m128i bit = _mm_set1_epi64x((int64_t)0x8040201008040201);
+    for (int quarter = 0; quarter < 4; quarter++) {
+        __m128i bytes = _mm_setzero_si128();
+        for (int32_t k = 0; k < n_planes; k++) {
+            __m128i v = _mm_cvtsi32_si128((int32_t)(planes[k] >> 16 * quarter));
+            v = _mm_unpacklo_epi8(v, v);           /* each byte eight times */
+            v = _mm_unpacklo_epi16(v, v);
+            v = _mm_and_si128(_mm_unpacklo_epi32(v, v), bit);
+            v = _mm_and_si128(_mm_cmpeq_epi8(v, bit), _mm_set1_epi8((char)(1 << k)));
+            bytes = _mm_or_si128(bytes, v);
+        }
+        _mm_store_si128((__m128i *)labels + quarter, bytes);
+    }
 #else
     for (int i = 0; i < 8; i++) {          /* an 8 x 8 transposition of bits */
         uint64_t x = 0;
@@ -145,6 +173,13 @@ static inline void add_floats(const float *table, int32_t n_planes, const uint8_
         __m512i at = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(labels + r)));
         __m512 value = _mm512_i32gather_ps(at, table, 4);
         _mm512_store_ps(sums + r, _mm512_add_ps(_mm512_load_ps(sums + r), value));
+    }
+#elif defined(__AVX2__)
+    (void)n_planes;
+    for (int32_t r = 0; r < MLF_BLOCK; r += 8) {
+        __m256i at = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(labels + r)));
+        __m256 value = _mm256_i32gather_ps(table, at, 4);
+        _mm256_store_ps(sums + r, _mm256_add_ps(_mm256_load_ps(sums + r), value));
     }
 #else
     (void)n_planes;

@@ -39,14 +39,16 @@ static int64_t count_leaves(const mlf_ensemble *e, int64_t from, int64_t to)
     return leaves;
 }
 
-void mlf_trees_apply(const mlf_ensemble *e, const double *x, int32_t *leaves)
+void mlf_trees_apply(const mlf_ensemble *e, const double *x, int64_t n, int32_t *scratch,
+                     int32_t *leaves)
 {
-    int64_t first = 0;
-    for (int32_t t = 0; t < e->n_trees; t++) {
-        int64_t node = find_leaf(e, t, x);
-        leaves[t] = e->leaf_ids[first + count_leaves(e, e->tree_offsets[t], node)];
-        first += count_leaves(e, e->tree_offsets[t], e->tree_offsets[t + 1]);
-    }
+    int32_t row = 0;
+    for (int64_t i = 0; i < e->n_nodes; i++)
+        scratch[i] = e->feature[i] < 0 ? row++ : -1;
+    for (int64_t r = 0; r < n; r++)
+        for (int32_t t = 0; t < e->n_trees; t++)
+            leaves[r * e->n_trees + t] =
+                e->leaf_ids[scratch[find_leaf(e, t, x + r * e->n_features)]];
 }
 
 static double rounded(const mlf_ensemble *e, double a)
