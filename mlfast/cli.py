@@ -1,4 +1,4 @@
-"""The command line: ``mlfast demo | compile | inspect | predict | bench | verify``.
+"""The command line: ``mlfast demo | compile | inspect | predict | bench | verify | export``.
 
 Exit codes: 0 fine; 1 a comparison failed; 2 wrong usage, input or file.
 """
@@ -93,6 +93,13 @@ def parser() -> argparse.ArgumentParser:
     verify_.add_argument("model", type=Path)
     verify_.add_argument("original", type=Path, help="pickle or joblib file (only if you trust it)")
     verify_.add_argument("data", help="a table: .csv, .parquet, .feather")
+
+    export_ = command(export, "write a model as C99 source or as a shared library")
+    export_.add_argument("model", type=Path)
+    export_.add_argument("output", type=Path, help="source where it ends in .c, else a library")
+    export_.add_argument(
+        "--abi", default="mlfast", choices=("mlfast", "treelite-runtime", "tl2cgen")
+    )
     return top
 
 
@@ -177,6 +184,15 @@ def verify(options: argparse.Namespace) -> int:
     predictor = mlfast.load(options.model)
     report = predictor.verify(unpickle(options.original), read_table(options.data))
     print(report)
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write a model as C."""
+    predictor = mlfast.load(options.model)
+    is_source = options.output.suffix == ".c"
+    write = predictor.export_source if is_source else predictor.export_library
+    print(write(options.output, abi=options.abi))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -88,6 +89,16 @@ def test_bench(folder, capsys):
         assert code == 0
         assert "predict_one(dict): median" in out
         assert "rows/s" in out
+
+
+@pytest.mark.parametrize("name", ["model.c", "model.so"])
+def test_export(folder, tmp_path, capsys, name):
+    if name == "model.so" and not any(map(shutil.which, ("cc", "gcc", "clang"))):
+        pytest.skip("no C compiler")
+    code, out, _ = run(capsys, "export", folder / "model.mlfast", tmp_path / name)
+    assert code == 0
+    assert out.strip() == str(tmp_path / name)
+    assert (tmp_path / name).stat().st_size > 1000
 
 
 def test_errors_end_with_two(folder, tmp_path, capsys):
