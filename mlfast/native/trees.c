@@ -83,9 +83,9 @@ static const char *lower_first(const mlf_lowering *in, const char *const *names,
     return NULL;
 }
 
-/* A block of 512 rows costs bit slicing about as much as this many single rows: smaller blocks
- * go row by row. */
-#define FEW_ROWS 64
+/* What bit slicing does for a block however small costs about as much as this many single rows,
+ * as measured: smaller blocks go row by row. */
+static int32_t few_rows(const mlf_ensemble *e) { return e->n_trees < 64 ? 16 : 48; }
 
 /* Blocks through the layout that was chosen for them, small ones row by row. */
 static void block_elsewhere(const void *data, const double *x, ptrdiff_t stride, int32_t n,
@@ -140,7 +140,7 @@ static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *h
         return NULL;
     mlf_layout_data *data = (mlf_layout_data *)(uintptr_t)one->data;
     *data = (mlf_layout_data){ .one = one, .block = block,
-                               .few = strcmp(name, "bitslice") == 0 ? FEW_ROWS : 0 };
+                               .few = strcmp(name, "bitslice") == 0 ? few_rows(e) : 0 };
     size_t row = ((size_t)head->n_features + (size_t)head->n_outputs) * sizeof(double);
     size_t few = mlf_aligned(one->scratch_one) + row;
     head->scratch_block = few > block->scratch_block ? few : block->scratch_block;

@@ -17,6 +17,7 @@ typedef struct work {
     word *masks;               /* by slot */
     uint8_t *labels;           /* [MLF_BLOCK] */
     void *sums;                /* float or double [outputs at once][MLF_BLOCK] */
+    int32_t words;             /* of 64 rows, of the 8 that a mask has: the others are not looked at */
 } work;
 
 /* One mask a code: the rows that have it. */
@@ -31,30 +32,31 @@ static void mask_codes(const mlf_bitslice *slice, int32_t member, const double *
         bits[8 * mlf_code_of(slice->prepare, column, x[r]) + r / 64] |= UINT64_C(1) << r % 64;
 }
 
-static inline void at_least(const uint8_t *ranks, uint8_t rank, word *mask)
+static inline __attribute__((always_inline)) void
+at_least(const uint8_t *ranks, uint8_t rank, word *mask, int32_t words)
 {
 #if defined(__AVX512BW__)
     uint64_t *out = (uint64_t *)(void *)mask;
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < words; i++)
         out[i] = _mm512_cmpge_epu8_mask(_mm512_load_si512(ranks + 64 * i),
                                         _mm512_set1_epi8((char)rank));
 #elif defined(__AVX2__)
     uint32_t *out = (uint32_t *)(void *)mask;
     __m256i least = _mm256_set1_epi8((char)rank);
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 2 * words; i++) {
         __m256i v = _mm256_load_si256((const __m256i *)ranks + i);
         out[i] = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(v, least), v));
     }
 #elif defined(__SSE2__)
     uint16_t *out = (uint16_t *)(void *)mask;
     __m128i least = _mm_set1_epi8((char)rank);
-    for (int i = 0; i < 32; i++) {
+    for (int i = 0; i < 4 * words; i++) {
         __m128i v = _mm_load_si128((const __m128i *)ranks + i);
         out[i] = (uint16_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, least), v));
     }
 #else
     uint64_t *out = (uint64_t *)(void *)mask;
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < words; i++) {
         uint64_t bits = 0;
         for (int j = 0; j < 64; j++)
             bits |= (uint64_t)(ranks[64 * i + j] >= rank) << j;
@@ -69,8 +71,12 @@ static void decide(const mlf_segment *segment, const mlf_bitslice *slice, const 
     for (int32_t i = 0; i < segment->n_runs; i++) {
         const mlf_slice_run *run = &segment->runs[i];
         const uint8_t *ranks = w->ranks + (size_t)(2 * run->column + run->right) * MLF_BLOCK;
-        for (int32_t j = 0; j < run->count; j++)
-            at_least(ranks, run->ranks[j], out++);
+        if (w->words == MLF_BLOCK / 64)        /* the usual case, with constant bounds */
+            for (int32_t j = 0; j < run->count; j++)
+                at_least(ranks, run->ranks[j], out++, MLF_BLOCK / 64);
+        else
+            for (int32_t j = 0; j < run->count; j++)
+                at_least(ranks, run->ranks[j], out++, w->words);
     }
     for (int32_t i = 0; i < segment->n_sets; i++) {
         const mlf_slice_set *set = &segment->sets[i];
@@ -150,7 +156,7 @@ static inline void labels_of(const uint64_t *planes, int32_t n_planes, uint8_t *
 }
 
 static inline void add_floats(const float *table, int32_t n_planes, const uint8_t *labels,
-                              float *sums)
+                              float *sums, int32_t n)
 {
 #if defined(__AVX512F__)
     if (n_planes <= 6) {                   /* the table fits four registers */
@@ -159,7 +165,7 @@ static inline void add_floats(const float *table, int32_t n_planes, const uint8_
         t[1] = n_planes > 4 ? _mm512_loadu_ps(table + 16) : t[0];
         t[2] = n_planes > 5 ? _mm512_loadu_ps(table + 32) : t[0];
         t[3] = n_planes > 5 ? _mm512_loadu_ps(table + 48) : t[1];
-        for (int32_t r = 0; r < MLF_BLOCK; r += 16) {
+        for (int32_t r = 0; r < n; r += 16) {
             __m512i at = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(labels + r)));
             __m512 a = _mm512_permutex2var_ps(t[0], at, t[1]);
             __m512 b = _mm512_permutex2var_ps(t[2], at, t[3]);
@@ -169,42 +175,42 @@ static inline void add_floats(const float *table, int32_t n_planes, const uint8_
         }
         return;
     }
-    for (int32_t r = 0; r < MLF_BLOCK; r += 16) {
+    for (int32_t r = 0; r < n; r += 16) {
         __m512i at = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(labels + r)));
         __m512 value = _mm512_i32gather_ps(at, table, 4);
         _mm512_store_ps(sums + r, _mm512_add_ps(_mm512_load_ps(sums + r), value));
     }
 #elif defined(__AVX2__)
     (void)n_planes;
-    for (int32_t r = 0; r < MLF_BLOCK; r += 8) {
+    for (int32_t r = 0; r < n; r += 8) {
         __m256i at = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(labels + r)));
         __m256 value = _mm256_i32gather_ps(table, at, 4);
         _mm256_store_ps(sums + r, _mm256_add_ps(_mm256_load_ps(sums + r), value));
     }
 #else
     (void)n_planes;
-    for (int32_t r = 0; r < MLF_BLOCK; r++)
+    for (int32_t r = 0; r < n; r++)
         sums[r] += table[labels[r]];
 #endif
 }
 
-static inline void add_doubles(const double *table, const uint8_t *labels, double *sums)
+static inline void add_doubles(const double *table, const uint8_t *labels, double *sums, int32_t n)
 {
 #if defined(__AVX512F__)
-    for (int32_t r = 0; r < MLF_BLOCK; r += 8) {
+    for (int32_t r = 0; r < n; r += 8) {
         __m256i at = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(labels + r)));
         __m512d value = _mm512_i32gather_pd(at, table, 8);
         _mm512_store_pd(sums + r, _mm512_add_pd(_mm512_load_pd(sums + r), value));
     }
 #else
-    for (int32_t r = 0; r < MLF_BLOCK; r++)
+    for (int32_t r = 0; r < n; r++)
         sums[r] += table[labels[r]];
 #endif
 }
 
 static void add_tree(const mlf_bitslice *slice, const mlf_slice_tree *tree, const work *w)
 {
-    for (int i = 0; i < MLF_BLOCK / 64; i++) {
+    for (int i = 0; i < w->words; i++) {
         uint64_t planes[MLF_MOST_PLANES];
         for (int32_t k = 0; k < tree->n_planes; k++)
             planes[k] = w->masks[tree->planes[k]][i];
@@ -216,9 +222,10 @@ static void add_tree(const mlf_bitslice *slice, const mlf_slice_tree *tree, cons
         size_t at = (size_t)k * labels, row = (size_t)k * MLF_BLOCK;
         if (slice->sum.float32)
             add_floats((const float *)tree->table + at, tree->n_planes, w->labels,
-                       (float *)w->sums + row);
+                       (float *)w->sums + row, 64 * w->words);
         else
-            add_doubles((const double *)tree->table + at, w->labels, (double *)w->sums + row);
+            add_doubles((const double *)tree->table + at, w->labels, (double *)w->sums + row,
+                        64 * w->words);
     }
 }
 
@@ -265,6 +272,7 @@ void MLF_FN(mlf_bitslice_block)(const void *data, const double *x, ptrdiff_t str
     const mlf_prepare *p = slice->prepare;
     const mlf_sum *sum = &slice->sum;
     work w = layout_of(slice, scratch);
+    w.words = (n + 63) / 64;
     memset(w.masks + MLF_SLOT_ZEROS, 0, sizeof(word));
     memset(w.masks + MLF_SLOT_ONES, 0xff, sizeof(word));
     for (int32_t c = 0; c < p->n_numeric; c++)
