@@ -101,7 +101,7 @@ def test_batches_where_one_is_wanted():
 
 def test_bad_arguments():
     x = numbers(4, 1, 28, 28)
-    with pytest.raises(ValueError, match="expected one of .*'static'.*got 'fast'"):
+    with pytest.raises(ValueError, match=r"expected one of .*'static'.*got 'fast'"):
         small()(x, strategy="fast")
     for n in (0, -1, 1.5, "2", True):
         with pytest.raises(ValueError, match="n_threads: expected an int"):
