@@ -78,6 +78,8 @@ cdef extern from "plan.h" nogil:
         uint8_t decision_link, link, rule, binary, float32
         int32_t n_decisions, n_values
         double decision_a, decision_b, a, b
+        const mlf_ufunc *exp
+        const mlf_ufunc *power
 
     ctypedef struct mlf_plan:
         mlf_encoder encoder

@@ -132,8 +132,9 @@ cdef class NativePlan:
         """NumPy's loop for float64; NumPy stays loaded as long as this module."""
         cdef cnp.ufunc ufunc = getattr(np, name)
         cdef mlf_ufunc *result = <mlf_ufunc *>self._allocate(sizeof(mlf_ufunc))
+        cdef int i, n_args = ufunc.nin + ufunc.nout
         for i in range(ufunc.ntypes):
-            if ufunc.types[2 * i] == cnp.NPY_DOUBLE and ufunc.types[2 * i + 1] == cnp.NPY_DOUBLE:
+            if all(ufunc.types[n_args * i + j] == cnp.NPY_DOUBLE for j in range(n_args)):
                 result.loop = <void (*)(char **, const ptrdiff_t *, const ptrdiff_t *,
                                         void *) noexcept>ufunc.functions[i]
                 result.data = ufunc.data[i]
@@ -255,6 +256,11 @@ cdef class NativePlan:
         o.float32 = output.dtype == "float32"
         o.decision_a, o.decision_b = output.decision_params
         o.a, o.b = output.link_params
+        links = {output.decision_link, output.link}
+        if links & {"softmax_numpy", "exp_numpy"}:
+            o.exp = <const mlf_ufunc *>self._ufunc("exp")
+        if "isolation" in links:
+            o.power = <const mlf_ufunc *>self._ufunc("power")
         o.n_decisions = self.plan.head.n_outputs
         o.n_values = 2 if output.binary else 1 if output.link == "argmax" else o.n_decisions
 

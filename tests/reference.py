@@ -134,7 +134,12 @@ def _link(name: str, params: tuple[float, float], x: np.ndarray) -> np.ndarray:
         if name == "hinge":
             return np.array([1.0 if v > 0 else 0.0 for v in row], dtype=x.dtype)
         if name == "isolation":
-            return np.array([-math.exp2(-v / a) - b for v in row])
+            return -(2 ** (-np.divide(x, a))) - b
+        if name == "softmax_numpy":
+            whole = np.exp(x - x.max())[None]
+            return (whole / (whole.cumsum()[-1] if b else whole.sum(axis=1)))[0]
+        if name == "exp_numpy":
+            return np.exp(x)
         assert name == "argmax"
         return np.array([row.index(max(row))], dtype=x.dtype)
 

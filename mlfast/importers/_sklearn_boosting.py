@@ -29,7 +29,7 @@ def gradient_boosting(estimator: Any, path: str) -> Head:
         base=_initial(estimator, path),
         input_dtype="float32",
     )
-    output = _output(estimator, "not_negative", path)
+    output = _output(estimator, "not_negative", 0.0, path)
     return Head(model=model, output=output, check="float32_no_nan")
 
 
@@ -70,7 +70,8 @@ def hist_gradient_boosting(estimator: Any, path: str) -> Head:
         tree_output=np.arange(len(found)) % outputs,
         base=np.ravel(estimator._baseline_prediction),
     )
-    output = _output(estimator, "positive", path)
+    # Its raw sums stand column by column, over which NumPy sums in order.
+    output = _output(estimator, "positive", 1.0, path)
     return Head(model=model, output=output, preprocessor=_preprocessor(estimator))
 
 
@@ -96,12 +97,13 @@ def _preprocessor(estimator: Any) -> Any:
 _CLASSIFIER_LOSSES = {
     "HalfBinomialLoss": ("sigmoid", 1.0),
     "ExponentialLoss": ("sigmoid", 2.0),
-    "HalfMultinomialLoss": ("softmax", 1.0),
+    "HalfMultinomialLoss": ("softmax_numpy", 1.0),
 }
-_REGRESSOR_LINKS = {"IdentityLink": "identity", "LogLink": "exp"}
+_REGRESSOR_LINKS = {"IdentityLink": "identity", "LogLink": "exp_numpy"}
 
 
-def _output(estimator: Any, binary_rule: str, path: str) -> spec.Output:
+def _output(estimator: Any, binary_rule: str, in_order: float, path: str) -> spec.Output:
+    """What the estimator answers; `in_order` is `b` of the link softmax_numpy."""
     loss = estimator._loss
     if not hasattr(estimator, "classes_"):
         name = type(loss.link).__name__
@@ -113,7 +115,7 @@ def _output(estimator: Any, binary_rule: str, path: str) -> spec.Output:
     binary = len(plain) == 2
     return spec.Output(
         link=link,
-        link_params=(slope, 0.0),
+        link_params=(slope, in_order),
         rule=binary_rule if binary else "argmax_margin",
         binary=binary,
         classes=plain,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -108,33 +107,9 @@ def isolation_forest(estimator: Any, path: str) -> Head:
     output = spec.Output(
         link="identity",
         decision_link="isolation",
-        decision_params=(whole, _offset(whole, float(estimator.offset_))),
+        decision_params=(whole, float(estimator.offset_)),
         rule="outlier",
         class_dtype="int64",
         methods=("predict", "decision_function"),
     )
     return Head(model=model, output=output)
-
-
-def _offset(whole: float, offset: float) -> float:
-    """The offset with which the C library's exp2 changes sign where NumPy's power does.
-
-    The two differ by a unit in the last place, and a training row may lie
-    exactly on the border that `contamination` sets. The border is found by
-    bisection over the numbers between 0 and a depth that no forest has.
-    """
-
-    def inside(depth: float) -> bool:
-        depths = np.full(8, depth)  # as many as NumPy's vector loops take at once
-        return bool((-(2 ** (-np.divide(depths, whole))) - offset)[0] >= 0)
-
-    low, high = 0, int(np.float64(1000.0 * whole).view(np.int64))
-    if inside(0.0) or not inside(1000.0 * whole):
-        return offset
-    while high - low > 1:
-        middle = (low + high) // 2
-        if inside(float(np.int64(middle).view(np.float64))):
-            high = middle
-        else:
-            low = middle
-    return -math.exp2(-float(np.int64(high).view(np.float64)) / whole)

@@ -123,4 +123,4 @@ def _probability_link(estimator: Any, binary: bool, path: str) -> str | None:
         )
     if binary:
         return "sigmoid"
-    return "ovr" if scheme == "ovr" or estimator.solver == "liblinear" else "softmax"
+    return "ovr" if scheme == "ovr" or estimator.solver == "liblinear" else "softmax_numpy"

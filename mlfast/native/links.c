@@ -3,7 +3,7 @@
 #include <math.h>
 
 /* The functions are scalar calls of the C library on purpose: XGBoost, LightGBM and SciPy
- * call the same ones, so the bits agree. A float32 formula is computed in float. */
+ * call the same ones, so the bits agree; where scikit-learn calls NumPy, so do we. A float32 formula is computed in float. */
 
 static inline float sigmoid_float32(float x)
 {
@@ -35,6 +35,70 @@ static void softmax(const double *x, int32_t n, double *out)
         sum += out[i] = exp(x[i] - max);
     for (int32_t i = 0; i < n; i++)
         out[i] /= sum;
+}
+
+/* Exported models know no NumPy: they take the C library's functions. */
+static void exp_numpy(const mlf_ufunc *numpy, const double *x, int32_t n, double *out)
+{
+    for (int32_t i = 0; i < n && numpy == NULL; i++)
+        out[i] = exp(x[i]);
+    if (numpy == NULL)
+        return;
+    char *in_out[2] = { (char *)x, (char *)out };
+    const ptrdiff_t count = n, strides[2] = { sizeof *x, sizeof *out };
+    numpy->loop(in_out, &count, strides, numpy->data);
+}
+
+/* NumPy's sum along a contiguous axis, up to 128 numbers at a time. */
+static double sum_numpy(const double *x, int32_t n)
+{
+    if (n > 128) {
+        int32_t half = n / 2 - n / 2 % 8;
+        return sum_numpy(x, half) + sum_numpy(x + half, n - half);
+    }
+    double sum = 0.0;
+    int32_t i = 0;
+    if (n >= 8) {
+        double s[8];
+        for (; i < 8; i++)
+            s[i] = x[i];
+        for (; i < n - n % 8; i++)
+            s[i % 8] += x[i];
+        sum = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    }
+    for (; i < n; i++)
+        sum += x[i];
+    return sum;
+}
+
+static void softmax_numpy(const mlf_ufunc *numpy, const double *x, int32_t n, int in_order,
+                          double *out)
+{
+    double max = x[first_largest(x, n)], sum = 0.0;
+    for (int32_t i = 0; i < n; i++)
+        out[i] = x[i] - max;
+    exp_numpy(numpy, out, n, out);
+    for (int32_t i = 0; i < n && in_order; i++)
+        sum += out[i];
+    if (!in_order)
+        sum = sum_numpy(out, n);
+    for (int32_t i = 0; i < n; i++)
+        out[i] /= sum;
+}
+
+/* -(2 ** -(x / a)) - b in NumPy's power. */
+static void isolation(const mlf_ufunc *numpy, double a, double b, const double *x, int32_t n,
+                      double *out)
+{
+    double two = 2.0;
+    for (int32_t i = 0; i < n; i++)
+        out[i] = numpy == NULL ? exp2(-(x[i] / a)) : -(x[i] / a);
+    char *in_out[3] = { (char *)&two, (char *)out, (char *)out };
+    const ptrdiff_t count = n, strides[3] = { 0, sizeof *out, sizeof *out };
+    if (numpy != NULL)
+        numpy->loop(in_out, &count, strides, numpy->data);
+    for (int32_t i = 0; i < n; i++)
+        out[i] = -out[i] - b;
 }
 
 /* XGBoost: exponentials and the division in float, the sum in double. */
@@ -80,7 +144,8 @@ static void modified_huber(const double *x, int32_t n, double *out)
         share(out, n);
 }
 
-static void apply(uint8_t link, double a, double b, const double *x, int32_t n, double *out)
+static void apply(const mlf_output *o, uint8_t link, double a, double b, const double *x,
+                  int32_t n, double *out)
 {
 #define EACH_(expression)                                                                          \
     do {                                                                                           \
@@ -100,26 +165,28 @@ static void apply(uint8_t link, double a, double b, const double *x, int32_t n, 
     case MLF_SIGNED_SQUARE: EACH_(copysign(x[i] * x[i], x[i]));
     case MLF_HINGE: EACH_(x[i] > 0.0 ? 1.0 : 0.0);
     case MLF_OVR: ovr(x, n, out); return;
-    case MLF_ISOLATION: EACH_(-exp2(-x[i] / a) - b);
+    case MLF_ISOLATION: isolation(o->power, a, b, x, n, out); return;
     case MLF_MODIFIED_HUBER: modified_huber(x, n, out); return;
     case MLF_LINK_ARGMAX: out[0] = first_largest(x, n); return;
+    case MLF_SOFTMAX_NUMPY: softmax_numpy(o->exp, x, n, b != 0.0, out); return;
+    case MLF_EXP_NUMPY: exp_numpy(o->exp, x, n, out); return;
     }
 #undef EACH_
 }
 
 void mlf_decide(const mlf_output *o, const double *raw, int32_t n_raw, double *decisions)
 {
-    apply(o->decision_link, o->decision_a, o->decision_b, raw, n_raw, decisions);
+    apply(o, o->decision_link, o->decision_a, o->decision_b, raw, n_raw, decisions);
 }
 
 void mlf_link(const mlf_output *o, const double *decisions, double *values)
 {
     if (!o->binary) {
-        apply(o->link, o->a, o->b, decisions, o->n_decisions, values);
+        apply(o, o->link, o->a, o->b, decisions, o->n_decisions, values);
         return;
     }
     double p;
-    apply(o->link, o->a, o->b, decisions, 1, &p);
+    apply(o, o->link, o->a, o->b, decisions, 1, &p);
     values[0] = o->float32 ? (double)(1.0f - (float)p) : 1.0 - p;
     values[1] = p;
 }
@@ -127,7 +194,7 @@ void mlf_link(const mlf_output *o, const double *decisions, double *values)
 static int is_elementwise(uint8_t link)
 {
     return link != MLF_SOFTMAX && link != MLF_SOFTMAX_FLOAT32 && link != MLF_OVR
-        && link != MLF_MODIFIED_HUBER && link != MLF_LINK_ARGMAX;
+        && link != MLF_MODIFIED_HUBER && link != MLF_LINK_ARGMAX && link != MLF_SOFTMAX_NUMPY;
 }
 
 int mlf_links_one(const mlf_output *o)
@@ -138,12 +205,12 @@ int mlf_links_one(const mlf_output *o)
 void mlf_decide_rows(const mlf_output *o, double *x, int32_t n)
 {
     if (o->decision_link != MLF_IDENTITY)
-        apply(o->decision_link, o->decision_a, o->decision_b, x, n, x);
+        apply(o, o->decision_link, o->decision_a, o->decision_b, x, n, x);
 }
 
 void mlf_link_rows(const mlf_output *o, const double *x, int32_t n, double *linked)
 {
-    apply(o->link, o->a, o->b, x, n, linked);
+    apply(o, o->link, o->a, o->b, x, n, linked);
 }
 
 int mlf_label_needs_values(const mlf_output *o)

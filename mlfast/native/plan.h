@@ -62,7 +62,7 @@ typedef struct mlf_vocabulary mlf_vocabulary;   /* vocabulary.c */
 typedef enum mlf_op { MLF_FOR_EACH_OP(MLF_ENUM_OP_) MLF_OP_COUNT } mlf_op;
 #undef MLF_ENUM_OP_
 
-/* NumPy's own loop for a function of one double: its logarithms and exponentials are not the
+/* NumPy's own loop for a function of doubles: its logarithms and exponentials are not the
  * C library's, and depend on the processor. `n`: count; `strides`: in bytes. */
 typedef struct mlf_ufunc {
     void (*loop)(char **in_out, const ptrdiff_t *n, const ptrdiff_t *strides, void *data);
@@ -151,7 +151,7 @@ typedef struct mlf_ensemble {
 typedef enum mlf_link_name {
     MLF_IDENTITY, MLF_SIGMOID, MLF_SIGMOID_FLOAT32, MLF_SOFTMAX, MLF_SOFTMAX_FLOAT32,
     MLF_LINK_EXP, MLF_EXP_FLOAT32, MLF_LOG1P_EXP, MLF_SIGNED_SQUARE, MLF_HINGE, MLF_OVR,
-    MLF_ISOLATION, MLF_LINK_ARGMAX, MLF_MODIFIED_HUBER
+    MLF_ISOLATION, MLF_LINK_ARGMAX, MLF_MODIFIED_HUBER, MLF_SOFTMAX_NUMPY, MLF_EXP_NUMPY
 } mlf_link_name;
 
 typedef enum mlf_rule {
@@ -165,6 +165,8 @@ typedef struct mlf_output {
     int32_t n_decisions;  /* after decision_link                                 */
     int32_t n_values;     /* after link: classes, or outputs                     */
     double decision_a, decision_b, a, b;
+    const mlf_ufunc *exp; /* NumPy's where a link asks for it, or NULL: C's      */
+    const mlf_ufunc *power;
 } mlf_output;
 
 /* ---------------------------------------------------------------- the plan */

@@ -17,9 +17,11 @@ LINKS: dict[str, str] = {
     "signed_square": "sign(x) x x: LightGBM reg_sqrt",
     "hinge": "1 if x > 0 else 0: XGBoost binary:hinge",
     "ovr": "sigmoid of each, divided by their sum (if 0: uniform): scikit-learn one-vs-rest",
-    "isolation": "-2 ** (-x / a) - b: IsolationForest.decision_function, a trees' mean depth",
+    "isolation": "-2 ** (-x / a) - b in NumPy's power: IsolationForest, a trees' mean depth",
     "argmax": "index of the largest raw sum, as a number: XGBoost multi:softmax",
     "modified_huber": "(clip(x, -1, 1) + 1) / 2, several divided by their sum: SGDClassifier",
+    "softmax_numpy": "softmax in NumPy's exp and sum; b is 1 where it sums in order",
+    "exp_numpy": "exp(x) in NumPy's exp",
 }
 
 #: How a label follows. `m` are decision values, `v` linked values.
