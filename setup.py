@@ -19,7 +19,8 @@ NATIVE = Path("mlfast/native")
 # process's only one. *_kernel.c is compiled once for every instruction set.
 POOL = ["gate.c", "pool.c", "strategies.c"]
 NETWORKS = ["isa.c", *(path.name for path in NATIVE.glob("nn*.c"))]
-CORE = {path.name for path in NATIVE.glob("*.c")} - {*POOL, *NETWORKS} | {"isa.c"}
+FOREIGN = ["foreign.c"]
+CORE = {path.name for path in NATIVE.glob("*.c")} - {*POOL, *NETWORKS, *FOREIGN} | {"isa.c"}
 
 # No flag here can change a result: no fast-math, no contraction, no -march=native.
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
@@ -84,6 +85,7 @@ MODULES = [
     extension("mlfast._plan", CORE, [numpy.get_include()]),
     extension("mlfast._record", []),
     extension("mlfast._function", []),
+    extension("mlfast._foreign", FOREIGN),
     extension("mlfast._pool", POOL),
     extension("mlfast.nn._nn", NETWORKS, [numpy.get_include()]),
 ]

@@ -210,6 +210,11 @@ cdef class NativePlan:
             memcpy(&self.plan.head, PyCapsule_GetPointer(self._head.head_capsule(), "mlf_head"),
                    sizeof(mlf_head))
             self.layout_text = f"network of {len(head.operations)} operations"
+        elif hasattr(head, "head_capsule"):
+            self._head = head
+            memcpy(&self.plan.head, PyCapsule_GetPointer(head.head_capsule(), "mlf_head"),
+                   sizeof(mlf_head))
+            self.layout_text = head.layout_text
         else:
             raise TypeError(f"no native head for {type(head).__name__}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from mlfast import serialize
@@ -44,13 +45,34 @@ def compile(
 
 
 def load(
-    path: str | os.PathLike[str], *, missing_fields: str = "error", layout: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    missing_fields: str = "error",
+    layout: str | None = None,
+    features: int | Sequence[str] | None = None,
 ) -> Predictor:
     """Read a predictor that `Predictor.save` wrote; see `compile` for the options.
+
+    Parameters
+    ----------
+    path : path
+        A model file; or a shared library (.so, .dll, .dylib) that treelite or tl2cgen
+        compiled, whose code then runs in this process: only libraries that you trust.
+    missing_fields, layout
+        See `compile`.
+    features : int or sequence of str, optional
+        For libraries: how many fields a record has, or their names.
 
     Raises
     ------
     ModelFileError
         The file is not a model, is damaged, or was written by a newer mlfast.
     """
+    if os.path.splitext(path)[1] in (".so", ".dll", ".dylib"):
+        from mlfast import foreign
+
+        model = foreign.load_model(path, features)
+        return Predictor(model, missing_fields=missing_fields, layout=layout)
+    if features is not None:
+        raise ValueError("features: only for shared libraries; a model file holds its own")
     return Predictor(serialize.load_model(path), missing_fields=missing_fields, layout=layout)

@@ -58,7 +58,7 @@ MLFAST_API int mlfast_predict(const double *features, size_t n_rows, double *out
 /* One record with its names. */
 MLFAST_API int mlfast_predict_record(const mlfast_record *record, double *out);
 
-/* The encoded vector: double[MLFAST_N_ENCODED]. */
+/* What the model's head reads after all steps: double[MLFAST_N_ENCODED]. */
 MLFAST_API int mlfast_encode_one(const double *features, double *encoded);
 MLFAST_API int mlfast_encode_record(const mlfast_record *record, double *encoded);
 {answer}

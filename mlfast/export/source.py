@@ -57,6 +57,7 @@ def write(model: spec.Model, abi: str, header_name: str) -> Source:
     """
     if abi not in ABIS:
         raise ValueError(f"abi: expected one of {ABIS}, got {abi!r}")
+    model = model.for_prediction()
     if abi != "mlfast":
         _check_for_treelite(model, abi)
     plan = compiler.lower(model)
