@@ -138,3 +138,9 @@ def test_nothing_generated_is_tracked():
     ).stdout.split()
     wrong = [name for name in tracked if name.endswith((".so", ".o", ".pyc", "_core.c"))]
     assert not wrong
+
+
+def test_tests_import_each_other_as_pytest_finds_them():
+    """Plain ``pytest`` puts tests/ on the path, not its parent."""
+    for path in files("tests"):
+        assert not re.search(r"^(from|import) tests\b", path.read_text(), re.M), path.name

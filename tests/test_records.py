@@ -15,9 +15,9 @@ import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from titanic import passengers, pipeline
 
 import mlfast
-from tests.titanic import passengers, pipeline
 
 FIELDS = {
     "Pclass": int,

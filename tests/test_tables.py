@@ -5,9 +5,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from titanic import passengers, pipeline
 
 import mlfast
-from tests.titanic import passengers, pipeline
 
 FRAME = passengers()
 
