@@ -68,7 +68,7 @@ def load(
     ModelFileError
         The file is not a model, is damaged, or was written by a newer mlfast.
     """
-    if os.path.splitext(path)[1] in (".so", ".dll", ".dylib"):
+    if str(path).endswith((".so", ".dll", ".dylib")):
         from mlfast import foreign
 
         model = foreign.load_model(path, features)

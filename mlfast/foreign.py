@@ -75,8 +75,11 @@ def load_model(
     """Open a library; see `mlfast.load`."""
     path = Path(path)
     head = ForeignLibrary(path)
-    named = features is not None and not isinstance(features, int)
-    names = list(features) if named else [f"x{i}" for i in range(features or head.n_features)]
+    named = not (features is None or isinstance(features, int))
+    if features is None or isinstance(features, int):
+        names = [f"x{i}" for i in range(features or head.n_features)]
+    else:
+        names = list(features)
     if len(names) < head.n_features:
         raise ModelFileError(
             f"{path}: the library reads {head.n_features} features, got features={features!r}"

@@ -244,6 +244,18 @@ class Predictor(_core.Predictor):
         """Write the model to a file (docs/file_format.md); `mlfast.load` reads it."""
         serialize.save_model(self.model, path)
 
+    def to_treelite(self) -> Any:
+        """Give the tree ensemble as a `treelite.Model` (docs/export.md says how exact it is).
+
+        Raises
+        ------
+        UnsupportedError
+            treelite has no counterpart: an encoder, a rule or a link.
+        """
+        from mlfast.export import treelite
+
+        return treelite.to_treelite(self.model)
+
     def c_function(self) -> Function:
         """Give the predictor as a C function, to be called without Python (docs/export.md).
 
