@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mlfast
 from mlfast import errors, nn
 
 onnx = pytest.importorskip("onnx")
@@ -108,3 +109,33 @@ def test_everything_else_is_refused_or_right():
         except (errors.UnsupportedError, errors.ModelFileError):
             refused += 1
     assert 0 < refused < len(CASES) - len(LISTED) // 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["light_resnet50", "light_vgg19"])
+def test_whole_models(name):
+    """Architectures with weights left constant, so that the output is what is stored."""
+    net = nn.from_onnx(DATA / "light" / f"{name}.onnx")
+    want = tensor(DATA / "light" / f"{name}_output_0.pb")
+    got = net(np.ones((1, *net.input_shape), np.float32))
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
+def test_files_that_are_no_model(tmp_path):
+    relu = CASES["test_relu"][0].SerializeToString()
+    for number, content in enumerate((b"", b"no model", relu[:-20], relu + b"x", b"{}" * 99)):
+        path = tmp_path / f"{number}.onnx"
+        path.write_bytes(content)
+        for read in (nn.from_onnx, mlfast.compile):
+            with pytest.raises((errors.ModelFileError, errors.UnsupportedError)):
+                read(path)
+    with pytest.raises(errors.ModelFileError, match="cannot be read"):
+        nn.from_onnx(tmp_path / "none.onnx")
+
+
+def test_compiles_from_a_file(tmp_path):
+    path = tmp_path / "softmax.onnx"
+    path.write_bytes(CASES["test_Softmax"][0].SerializeToString())
+    net, predictor = nn.from_onnx(path), mlfast.compile(path)
+    x = np.random.default_rng(0).standard_normal((5, net.network().n_features)).astype(np.float32)
+    np.testing.assert_array_equal(predictor.predict(x), net.predict(x))

@@ -10,8 +10,9 @@ from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from mlfast cimport _pool
 from mlfast._pool cimport mlf_runner
+from mlfast._pool cimport runner as pool_runner
+from mlfast._pool cimport threads as pool_threads
 
 import os
 
@@ -165,7 +166,7 @@ cdef class Plan:
         for i in range(self.out_axes):
             self.out_shape[i] = self.output_shape[i]
         self.strategy, self.n_parts = strategy, n_parts
-        self.n_threads = _pool.threads()
+        self.n_threads = pool_threads()
         self.ops = <mlf_nn_op *>calloc(len(lowered.operations), sizeof(mlf_nn_op))
         if self.ops == NULL:
             raise MemoryError
@@ -234,7 +235,7 @@ cdef class Plan:
 
     cdef inline bint takes(self, object x) noexcept:
         """Whether x is one example exactly as the kernels read it, and the plan still holds."""
-        return (self.n_threads == _pool.threads()
+        return (self.n_threads == pool_threads()
                 and self.is_ready(x, self.in_axes, self.in_shape))
 
     cdef inline bint is_ready(self, object x, int axes, cnp.npy_intp *shape) noexcept:
@@ -263,7 +264,7 @@ cdef class Plan:
             block = arena_block(self.net.arena)
         arena = aligned(block)
         if strategy > 0:
-            runner = _pool.runner(strategy)
+            runner = pool_runner(strategy)
         if self.release or strategy > 0:
             with nogil:
                 mlf_nn_forward(&self.net, x, out, arena, runner, n_parts)
@@ -284,7 +285,7 @@ cdef class Plan:
         """Several examples along the first axis, split by example; checked by the caller."""
         cdef int64_t n = cnp.PyArray_DIM(x, 0)
         cdef void *block = arena_block(n_threads * mlf_nn_batch_arena(&self.net))
-        cdef mlf_runner runner = _pool.runner(strategy)
+        cdef mlf_runner runner = pool_runner(strategy)
         cdef const float *data = <const float *>cnp.PyArray_DATA(x)
         cdef float *to = <float *>cnp.PyArray_DATA(out)
         with nogil:

@@ -13,7 +13,8 @@ SEQUENTIAL, SPAWN, QUEUE, STATIC = range(4)
 #: Parts that the strategies which start threads for a call cut an operation into, at most.
 SPAWN_PARTS = 32
 
-#: Below this an example is never split: not even the cost of it is measured.
+#: An example that threads could save less than this is never split: the cost of splitting is
+#: not even measured, as that would start the workers.
 WORTH_MEASURING_NS = 15_000
 
 
@@ -41,7 +42,7 @@ def choose(lowered: Lowered, strategy: int | None) -> tuple[int, set[int], int, 
     about = f"about {total / 1000:.1f} us of work"
     if n_threads == 1:
         return SEQUENTIAL, set(), 1, f"sequential: {about}, one thread"
-    if total < WORTH_MEASURING_NS:
+    if total * (1 - 1 / n_threads) < WORTH_MEASURING_NS:
         return SEQUENTIAL, set(), 1, f"sequential: {about}, too little to split"
     spinning, parked = _measured(n_threads)
     gains = {i: times[i] * (1 - 1 / n_threads) - 2 * spinning for i in split}
