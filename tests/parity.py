@@ -9,16 +9,17 @@ import reference
 
 import mlfast
 from mlfast.importers._head import Head
+from mlfast.spec import TreeEnsemble
 
 
-def hard_rows(head: Head, rng: np.random.Generator, n: int = 150) -> np.ndarray:
+def hard_rows(trees: TreeEnsemble, rng: np.random.Generator, n: int = 150) -> np.ndarray:
     """Rows of special values, thresholds of the model and their neighbours."""
-    dtype = np.dtype(head.model.input_dtype).type
+    dtype = np.dtype(trees.input_dtype).type
     special = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-35, -1e-35, 9.9e-36, 5e-324, 1e-45]
     special += [1.0, 2.0, 2.5, -1.0, -0.5, 300.0, 2.0**24, 2.0**31, 1e300, -1e300]
-    X = rng.normal(size=(n, head.model.n_features))
-    for feature in range(head.model.n_features):
-        known = head.model.threshold[head.model.feature == feature]
+    X = rng.normal(size=(n, trees.n_features))
+    for feature in range(trees.n_features):
+        known = trees.threshold[trees.feature == feature]
         pool = np.array(special)
         if len(known):
             near = known.astype(dtype)

@@ -35,7 +35,7 @@ SMALL: dict[str, Any] = {
 
 def compare(model: Any) -> None:
     head = importer.import_head(model, "model")
-    rows = hard_rows(head, RNG)
+    rows = hard_rows(head.model, RNG)
     raw = "decision_function" in head.output.methods
     check(
         model,

@@ -23,7 +23,7 @@ VALUE = np.abs(X[:, 1] + RNG.normal(size=250)) + 0.1
 
 def compare(model: Any) -> None:
     head = importer.import_head(model, "model")
-    rows = hard_rows(head, RNG)
+    rows = hard_rows(head.model, RNG)
     if head.check is not None:
         rows = finite_rows(rows, nan=head.check == "float32")
 

@@ -24,7 +24,7 @@ THREE = RNG.integers(0, 3, 300)
 def compare(model: Any, ulp: int = 0, values: bool = True) -> None:
     head = importer.import_head(model, "model")
     with np.errstate(over="ignore"):
-        rows = hard_rows(head, RNG).astype(head.model.input_dtype)
+        rows = hard_rows(head.model, RNG).astype(head.model.input_dtype)
     check(
         model,
         head,

@@ -27,7 +27,7 @@ SMALL: dict[str, Any] = {"n_estimators": 12, "max_depth": 4}
 
 def compare(model: Any, ulp: int = 0, leaves: bool = True) -> None:
     head = importer.import_head(model, "model")
-    rows = hard_rows(head, RNG)
+    rows = hard_rows(head.model, RNG)
     check(
         model,
         head,
@@ -44,7 +44,7 @@ def compare(model: Any, ulp: int = 0, leaves: bool = True) -> None:
 
 def compare_booster(model: Any) -> None:
     head = importer.import_head(model, "model")
-    rows = finite_rows(hard_rows(head, RNG), nan=True)
+    rows = finite_rows(hard_rows(head.model, RNG), nan=True)
     data = xgb.DMatrix(rows)
     margin, leaves = model.predict(data, output_margin=True), model.predict(data, pred_leaf=True)
     check(model, head, rows, margin=margin, label=model.predict(data), leaves=leaves)

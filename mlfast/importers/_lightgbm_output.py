@@ -42,7 +42,7 @@ def output(
 ) -> spec.Output:
     """What a model answers; `classes` are a classifier's labels, None without any."""
     name, params = link(objective)
-    # The raw score of a random forest is the sum, which nobody asks for; the head has the mean.
+    # The raw score of a random forest is the sum of its trees; the head has the mean, its value.
     methods: tuple[str, ...] = () if averaged else ("decision_function",)
     if classes is None:
         return spec.Output(
