@@ -113,7 +113,7 @@ INLINE int32_t walk_tops(const mlf_lanes *lanes, work *w, top *x, int levels)
         const __m128i quarters[4] = {
             _mm512_extracti32x4_epi32(paths, 0), _mm512_extracti32x4_epi32(paths, 1),
             _mm512_extracti32x4_epi32(paths, 2), _mm512_extracti32x4_epi32(paths, 3) };
-        for (int q = 0; q < 4; q++) {
+        for (int q = 0; q < 4 && g * MLF_LANES + 16 * q < lanes->n_trees; q++) {
             int32_t t = g * MLF_LANES + 16 * q;
             __m512i path = _mm512_srli_epi32(_mm512_cvtepu8_epi32(quarters[q]),
                                              (unsigned)(8 - levels));
