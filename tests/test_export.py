@@ -1,5 +1,6 @@
 """Exported libraries answer like the predictor and the original, to the last bit."""
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from exported import Library, ensemble, model, rows
+from fitted_models import MODELS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -106,63 +108,7 @@ def test_a_large_model_compiles_quickly(tmp_path):
 # ---------------------------------------------------------------- models of the libraries
 
 
-def table(seed, n=400, categories=0):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 6))
-    X[rng.random(X.shape) < 0.1] = np.nan
-    for column in range(categories):
-        X[:, column] = rng.integers(0, 9, n)
-    return X, np.nansum(X[:, :3], axis=1) + rng.normal(size=n) / 3
-
-
-def classes(y, n):
-    return np.digitize(y, np.quantile(y, np.linspace(0, 1, n + 1)[1:-1]))
-
-
-def xgboost_models():
-    xgboost = pytest.importorskip("xgboost")
-    X, y = table(10)
-    options = {"n_estimators": 12, "max_depth": 4}
-    yield xgboost.XGBClassifier(**options).fit(X, classes(y, 2)), X
-    yield xgboost.XGBClassifier(**options).fit(X, classes(y, 3)), X
-    yield xgboost.XGBRegressor(**options, missing=-1.0, objective="count:poisson").fit(X, abs(y)), X
-    yield (
-        xgboost.XGBRegressor(**options, multi_strategy="multi_output_tree").fit(X, np.c_[y, -y]),
-        X,
-    )
-    Z, y = table(11, categories=2)
-    options["feature_types"] = ["c", "c", "q", "q", "q", "q"]
-    yield xgboost.XGBClassifier(**options, enable_categorical=True).fit(Z, classes(y, 2)), Z
-
-
-def lightgbm_models():
-    lightgbm = pytest.importorskip("lightgbm")
-    X, y = table(20)
-    options = {"n_estimators": 12, "num_leaves": 15, "verbose": -1, "n_jobs": 1}
-    yield lightgbm.LGBMRegressor(**options).fit(X, y), X
-    yield lightgbm.LGBMClassifier(**options, zero_as_missing=True).fit(X, classes(y, 2)), X
-    Z, y = table(21, categories=2)
-    fitted = lightgbm.LGBMClassifier(**options, min_data_per_group=5).fit(
-        Z, classes(y, 4), categorical_feature=[0, 1]
-    )
-    yield fitted, Z
-
-
-def sklearn_models():
-    ensembles = pytest.importorskip("sklearn.ensemble")
-    linear = pytest.importorskip("sklearn.linear_model")
-    X, y = table(30)
-    Y = np.nan_to_num(X)
-    yield ensembles.RandomForestClassifier(n_estimators=10, random_state=0).fit(Y, classes(y, 3)), Y
-    yield ensembles.RandomForestRegressor(n_estimators=10, random_state=0).fit(Y, np.c_[y, -y]), Y
-    yield ensembles.GradientBoostingClassifier(n_estimators=10).fit(Y, classes(y, 2)), Y
-    yield ensembles.HistGradientBoostingClassifier(max_iter=8).fit(X, classes(y, 3)), X
-    yield ensembles.IsolationForest(n_estimators=10, random_state=0).fit(Y), Y
-    yield linear.LogisticRegression().fit(Y, classes(y, 3)), Y
-    yield linear.LinearRegression().fit(Y, y), Y
-
-
-@pytest.mark.parametrize("models", [xgboost_models, lightgbm_models, sklearn_models])
+@pytest.mark.parametrize("models", MODELS)
 def test_models_answer_like_the_originals(models, tmp_path):
     for number, (original, X) in enumerate(models()):
         predictor = mlfast.compile(original)
@@ -182,49 +128,6 @@ def test_models_answer_like_the_originals(models, tmp_path):
             same(list(answer.decisions), np.atleast_1d(decision), predictor)
             if output.classes:
                 assert output.classes[answer.label] == predictor.predict_one(tuple(x.tolist()))
-
-
-# ---------------------------------------------------------------- treelite's ABIs
-
-
-@pytest.mark.parametrize("models", [xgboost_models, lightgbm_models, sklearn_models])
-def test_tl2cgen_predictor(models, tmp_path):
-    tl2cgen = pytest.importorskip("tl2cgen")
-    for number, (original, X) in enumerate(models()):
-        predictor = mlfast.compile(original)
-        path = predictor.export_library(tmp_path / f"model{number}.so", abi="tl2cgen")
-        loaded = tl2cgen.Predictor(str(path))
-        assert loaded.num_feature == X.shape[1]
-        dtype = loaded.threshold_type
-        for margin in (False, True):
-            got = loaded.predict(tl2cgen.DMatrix(X.astype(dtype)), pred_margin=margin)
-            treelite_same(predictor, X, got, margin)
-
-
-@pytest.mark.filterwarnings("ignore:class treelite_runtime")
-@pytest.mark.parametrize("models", [xgboost_models, lightgbm_models, sklearn_models])
-def test_treelite_runtime_predictor(models, tmp_path):
-    treelite_runtime = pytest.importorskip("treelite_runtime")
-    for number, (original, X) in enumerate(models()):
-        predictor = mlfast.compile(original)
-        path = predictor.export_library(tmp_path / f"model{number}.so", abi="treelite-runtime")
-        loaded = treelite_runtime.Predictor(str(path))
-        assert loaded.num_feature == X.shape[1]
-        rows_ = treelite_runtime.DMatrix(X.astype(loaded.threshold_type))
-        for margin in (False, True):
-            treelite_same(predictor, X, loaded.predict(rows_, pred_margin=margin), margin)
-
-
-def treelite_same(predictor, X, got, margin):
-    """Margins, or what the link makes of them; of two classes from one sum the second alone."""
-    if margin or predictor.model.output.rule == "outlier":
-        want = np.reshape(predictor.decision_function(X), (len(X), -1))
-    elif predictor.model.output.classes:
-        want = predictor.predict_proba(X)
-        want = want[:, 1:] if predictor.model.output.binary else want
-    else:
-        want = np.reshape(predictor.predict(X), (len(X), -1))
-    same(np.reshape(got, want.shape), want.astype(got.dtype), predictor)
 
 
 # ---------------------------------------------------------------- pipelines
@@ -279,8 +182,13 @@ def pipeline():
     return model.fit(X, y), X
 
 
+@functools.cache
+def fitted_pipeline():
+    return pipeline()
+
+
 def test_pipelines(tmp_path):
-    original, X = pipeline()
+    original, X = fitted_pipeline()
     predictor = mlfast.compile(original)
     library = export(predictor, tmp_path)
     header = (tmp_path / "model.h").read_text()
@@ -298,7 +206,7 @@ def test_pipelines(tmp_path):
 
 
 def test_encoders_alone(tmp_path):
-    original, X = pipeline()
+    original, X = fitted_pipeline()
     library = export(mlfast.compile(original[0]), tmp_path)
     records = X.astype(object).to_dict("records")
     same(np.array([library.predict_record(r) for r in records]), original[0].transform(X))
@@ -331,7 +239,7 @@ int main(void)
 
 
 def test_a_program_in_c_needs_no_python(tmp_path):
-    original, _ = pipeline()
+    original, _ = fitted_pipeline()
     predictor = mlfast.compile(original)
     predictor.export_source(tmp_path / "model.c")
     (tmp_path / "main.c").write_text(PROGRAM)

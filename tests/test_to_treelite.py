@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import titanic
 from exported import ensemble, model
-from test_export import lightgbm_models, sklearn_models, xgboost_models
+from fitted_models import MODELS
 
 import mlfast
 
@@ -15,7 +15,7 @@ def close(got, want):
     np.testing.assert_allclose(np.reshape(got, np.shape(want)), want, rtol=3e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("models", [xgboost_models, lightgbm_models, sklearn_models])
+@pytest.mark.parametrize("models", MODELS)
 def test_models_of_the_libraries(models):
     converted = 0
     for original, X in models():
