@@ -59,6 +59,8 @@ MLF_INLINE vec v_load_n(const float *p, int n)
 #if defined(__AVX512F__)
     return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
 #else
+    if (n == MLF_V) /* a copy of unknown length is a call */
+        return v_load(p);
     vec v = { 0 };
     memcpy(&v, p, 4 * (size_t)n);
     return v;
@@ -70,7 +72,10 @@ MLF_INLINE void v_store_n(float *p, vec v, int n)
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
 #else
-    memcpy(p, &v, 4 * (size_t)n);
+    if (n == MLF_V)
+        v_store(p, v);
+    else
+        memcpy(p, &v, 4 * (size_t)n);
 #endif
 }
 
