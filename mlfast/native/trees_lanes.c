@@ -4,6 +4,15 @@
 
 #include "trees_order.h"
 
+#if !MLF_X86
+const char *mlf_lanes_lower(const mlf_lowering *in, mlf_head *head)
+{
+    (void)in;
+    (void)head;
+    return "lanes: needs AVX-512 VBMI";
+}
+#else
+
 /* Codes by tables of bits: at most this many bytes for all of them. */
 #define MOST_MEMBER_BYTES ((size_t)16 << 20)
 
@@ -223,7 +232,6 @@ static const char *make(making *m, const mlf_lowering *in)
 
 const char *mlf_lanes_lower(const mlf_lowering *in, mlf_head *head)
 {
-#if MLF_X86
     const mlf_forest *forest = in->bytes;
     if (in->isa != MLF_ISA_avx512)
         return "lanes: needs AVX-512 VBMI";
@@ -256,9 +264,6 @@ const char *mlf_lanes_lower(const mlf_lowering *in, mlf_head *head)
     head->one = mlf_lanes_one_avx512;
     head->block = mlf_lanes_block_avx512;
     return NULL;
-#else
-    (void)in;
-    (void)head;
-    return "lanes: needs AVX-512 VBMI";
-#endif
 }
+
+#endif
