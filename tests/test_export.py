@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from exported import Library, ensemble, model, rows
+from exported import Library, ensemble, model, rows, same
 from fitted_models import MODELS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,19 +18,6 @@ from mlfast.export import build
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler"
 )
-
-
-NUMPY_LINKS = {"softmax_numpy", "exp_numpy", "isolation"}
-
-
-def same(got, want, predictor=None):
-    """Bit for bit; but a library has the C library's functions where `predictor` has NumPy's."""
-    output = None if predictor is None else predictor.model.output
-    if output is not None and {output.link, output.decision_link} & NUMPY_LINKS:
-        np.testing.assert_allclose(got, want, rtol=1e-15, atol=5e-16)
-        return
-    np.testing.assert_array_equal(got, want)
-    np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
 
 
 def values(predictor, X):

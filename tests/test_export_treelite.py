@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from exported import same
 from fitted_models import MODELS
 
 import mlfast
@@ -11,11 +12,6 @@ import mlfast
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler"
 )
-
-
-def same(got, want):
-    np.testing.assert_array_equal(got, want)
-    np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
 
 
 @pytest.mark.parametrize("models", MODELS)
