@@ -36,6 +36,8 @@ const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head)
         return "heap: trees deeper than 8 levels";
     if (forest->n_numeric < forest->n_columns)
         return "heap: categorical splits";
+    if ((int64_t)n_trees << depth > 4 * e->n_nodes + 4096)
+        return "heap: most trees far smaller than the largest";
     size_t n_leaves = (size_t)1 << depth;
     int ranks = !e->input_float32;
     mlf_heap *heap = in->memory->alloc(in->memory, sizeof *heap);
