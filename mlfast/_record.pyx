@@ -70,7 +70,7 @@ cdef class Layout:
         for i, (field, slot, vocabulary) in enumerate(inputs):
             name = self.names[field]
             self.inputs[i] = mlf_spot(field, <PyObject *>name,
-                                  <const mlf_vocabulary *><size_t>vocabulary, slot, field)
+                                      <const mlf_vocabulary *><size_t>vocabulary, slot, field)
 
     def __dealloc__(self):
         PyMem_Free(self.inputs)
