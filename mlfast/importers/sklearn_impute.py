@@ -44,7 +44,9 @@ def _numbers(
     dtype = np.result_type(np.float32, *(c.dtype for c in numbers))
     kept = [number for number, dropped in zip(numbers, empty, strict=True) if not dropped]
     statistics = np.asarray(imputer.statistics_)[~np.array(empty, bool)]
-    fills = statistics.astype(imputer._fill_dtype).astype(dtype).astype(np.float64)
+    # scikit-learn 1.6 and later first cast to the dtype that the imputer was fitted on.
+    fill_dtype = getattr(imputer, "_fill_dtype", dtype)
+    fills = statistics.astype(fill_dtype).astype(dtype).astype(np.float64)
     imputed = b.step(
         spec.Impute,
         kept,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserList
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -117,6 +118,8 @@ def check_fitted(estimator: Any, path: str) -> None:
 
 def column_indices(key: Any, names: Any, n: int) -> list[int]:
     """The columns that a ColumnTransformer's fitted selection means."""
+    if isinstance(key, UserList):  # scikit-learn 1.5 and 1.6 warn when its items are read
+        key = key.data
     labels = {} if names is None else {name: i for i, name in enumerate(names)}
     if isinstance(key, slice):
         if isinstance(key.start, str) or isinstance(key.stop, str):  # both ends belong to it
