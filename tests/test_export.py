@@ -69,6 +69,16 @@ def test_large_links_take_wide_nodes(tmp_path, monkeypatch):
     same(export(predictor, tmp_path).predict(X), values(predictor, X))
 
 
+def test_a_loaded_library_outlives_its_replacement(tmp_path):
+    rng = np.random.default_rng(9)
+    first, second = (mlfast.Predictor(model(ensemble(rng, n_trees=n))) for n in (5, 900))
+    library = export(first, tmp_path)
+    export(second, tmp_path)
+    X = rows(rng, first.model.head)
+    same(library.predict(X), values(first, X))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.h", "model.so"]
+
+
 def test_the_source_is_deterministic(tmp_path):
     predictor = mlfast.Predictor(model(ensemble(np.random.default_rng(3), n_trees=5)))
     first = predictor.export_source(tmp_path / "model.c").read_bytes()

@@ -36,11 +36,23 @@ def export_library(
         _write(model, code, code.with_suffix(".h"), abi)
         library = Path(folder, path.name)
         build.shared_library(code, library, command, flags)
-        path.write_bytes(library.read_bytes())
-        path.chmod(0o755)
+        _replace(path, library.read_bytes(), 0o755)
         if abi == "mlfast":
-            path.with_suffix(".h").write_bytes(code.with_suffix(".h").read_bytes())
+            _replace(path.with_suffix(".h"), code.with_suffix(".h").read_bytes(), 0o644)
     return path
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    """A new file in one step: a process may have the old library loaded, and must keep it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+    new = Path(file.name)
+    try:
+        new.chmod(mode)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def _write(model: spec.Model, code: Path, header: Path, abi: str) -> None:

@@ -18,7 +18,9 @@ _POSTPROCESSORS = {
     "softmax": "softmax",
     "softmax_float32": "softmax",
     "argmax": "softmax",  # treelite has no other for XGBoost's multi:softmax
+    "softmax_numpy": "softmax",
     "exp": "exponential",
+    "exp_numpy": "exponential",
     "exp_float32": "exponential",
     "log1p_exp": "logarithm_one_plus_exp",
     "signed_square": "signed_square",
