@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mlfast
 from mlfast import nn
 from mlfast.nn.state_dict import read
 
@@ -58,7 +59,7 @@ def run(*arguments):
     command = [sys.executable, str(EXAMPLE / "predict.py"), *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False,
-        env=os.environ | {"PYTHONPATH": str(EXAMPLE.parent.parent)},
+        env=os.environ | {"PYTHONPATH": str(Path(mlfast.__file__).parent.parent)},
     )  # fmt: skip
 
 

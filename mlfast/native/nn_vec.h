@@ -147,6 +147,13 @@ MLF_INLINE vec v_relu(vec x)
     return v_max(v_all(0.0f), x); /* NaN stays NaN */
 }
 
+/* Floats of a and then b, by number. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define v_shuffle(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define v_shuffle(a, b, ...) __builtin_shuffle(a, b, (ivec){ __VA_ARGS__ })
+#endif
+
 /* Every second float of a and then b, from the first (v_even) or the second (v_odd) on. */
 #if MLF_V == 16
 #define MLF_EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
@@ -158,40 +165,40 @@ MLF_INLINE vec v_relu(vec x)
 #define MLF_EVEN 0, 2, 4, 6
 #define MLF_ODD 1, 3, 5, 7
 #endif
-#define v_even(a, b) __builtin_shufflevector(a, b, MLF_EVEN)
-#define v_odd(a, b) __builtin_shufflevector(a, b, MLF_ODD)
+#define v_even(a, b) v_shuffle(a, b, MLF_EVEN)
+#define v_odd(a, b) v_shuffle(a, b, MLF_ODD)
 
 /* Steps of a transposition, blocks of h floats at a time:
  * low[k] = k & h ? b[k - h] : a[k], high[k] = k & h ? b[k] : a[k + h]. */
 #if MLF_V == 16
 #define v_low8(a, b) \
-    __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+    v_shuffle(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
 #define v_high8(a, b) \
-    __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+    v_shuffle(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
 #define v_low4(a, b) \
-    __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27)
+    v_shuffle(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27)
 #define v_high4(a, b) \
-    __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31)
+    v_shuffle(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31)
 #define v_low2(a, b) \
-    __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+    v_shuffle(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
 #define v_high2(a, b) \
-    __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+    v_shuffle(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
 #define v_low1(a, b) \
-    __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30)
+    v_shuffle(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30)
 #define v_high1(a, b) \
-    __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31)
+    v_shuffle(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31)
 #elif MLF_V == 8
-#define v_low4(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
-#define v_high4(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
-#define v_low2(a, b) __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
-#define v_high2(a, b) __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
-#define v_low1(a, b) __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14)
-#define v_high1(a, b) __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15)
+#define v_low4(a, b) v_shuffle(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
+#define v_high4(a, b) v_shuffle(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
+#define v_low2(a, b) v_shuffle(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
+#define v_high2(a, b) v_shuffle(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
+#define v_low1(a, b) v_shuffle(a, b, 0, 8, 2, 10, 4, 12, 6, 14)
+#define v_high1(a, b) v_shuffle(a, b, 1, 9, 3, 11, 5, 13, 7, 15)
 #else
-#define v_low2(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
-#define v_high2(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
-#define v_low1(a, b) __builtin_shufflevector(a, b, 0, 4, 2, 6)
-#define v_high1(a, b) __builtin_shufflevector(a, b, 1, 5, 3, 7)
+#define v_low2(a, b) v_shuffle(a, b, 0, 1, 4, 5)
+#define v_high2(a, b) v_shuffle(a, b, 2, 3, 6, 7)
+#define v_low1(a, b) v_shuffle(a, b, 0, 4, 2, 6)
+#define v_high1(a, b) v_shuffle(a, b, 1, 5, 3, 7)
 #endif
 
 #define MLF_TRANSPOSE_STEP(rows, h) \
