@@ -155,15 +155,8 @@ INLINE void rank_by_tree(const mlf_prepared_column *column, const double *x, int
 {
     for (int32_t r = 0; r < n; r++) {
         double value = float32 ? (double)(float)x[r] : x[r];
-        int64_t wide = mlf_key64(value);
-        int32_t key = float32 ? mlf_key32((float)value) : (int32_t)(wide >> 32);
         int missing = isnan(value) | (zero & (fabs(value) <= MLF_ZERO_LIMIT));
-        uint32_t i = 1;
-        for (int level = 0; level < levels; level++)
-            i = 2 * i + (column->tree[i] <= key);
-        i -= UINT32_C(1) << levels;
-        if (!float32)
-            i += (column->upper[i & 255] == key) & (column->lower[i & 255] <= (uint32_t)wide);
+        uint32_t i = mlf_tree_rank(column, float32, levels, value);
         left[r] = (uint8_t)(missing ? 0 : i);
         left[MLF_BLOCK + r] = (uint8_t)(missing ? 255 : i);
     }

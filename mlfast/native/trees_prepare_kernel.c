@@ -31,6 +31,12 @@ static inline int32_t rank_of(const mlf_prepare *p, int32_t c, double x, int32_t
         return rank32(column, *missing ? INT32_MIN : mlf_key32(f));
     }
     *missing = mlf_is_missing(p, c, x);
+#if !defined(__AVX2__)         /* where vectors of 64-bit integers cannot be compared */
+    if (column->levels == 8)
+        return (int32_t)mlf_tree_rank(column, 0, 8, x);
+    if (column->levels == 6)
+        return (int32_t)mlf_tree_rank(column, 0, 6, x);
+#endif
     return rank64(column, *missing ? INT64_MIN : mlf_key64(x));
 }
 

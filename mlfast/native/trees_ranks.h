@@ -52,6 +52,21 @@ static inline int32_t mlf_count64(const int64_t *cuts, int64_t key)
 #endif
 }
 
+/* The rank of a value by the column's search tree: of its key, or of the halves of its key. */
+static inline __attribute__((always_inline)) uint32_t
+mlf_tree_rank(const mlf_prepared_column *column, int float32, int levels, double value)
+{
+    int64_t wide = mlf_key64(value);
+    int32_t key = float32 ? mlf_key32((float)value) : (int32_t)(wide >> 32);
+    uint32_t i = 1;
+    for (int level = 0; level < levels; level++)
+        i = 2 * i + (column->tree[i] <= key);
+    i -= UINT32_C(1) << levels;
+    if (!float32)
+        i += (column->upper[i & 255] == key) & (column->lower[i & 255] <= (uint32_t)wide);
+    return i;
+}
+
 static inline int mlf_is_missing(const mlf_prepare *p, int32_t c, double x)
 {
     return isnan(x) | (p->zero_missing[c] & (fabs(x) <= MLF_ZERO_LIMIT));

@@ -3,11 +3,13 @@
  *   i <- i + distance_i + right_i,   right_i = v[entry_i] >= key_i, or the bit of v[entry_i] in a set
  *
  * MLF_WALK_CHAINS trees of a row, or rows of a tree, are in flight; leaves stand still, so the
- * chains need no test but one every second level: does any still move?
+ * chains need no test but one every few levels: does any still move?
  */
 #include "trees_walk.h"
 
 #define CHAINS MLF_WALK_CHAINS
+#define FIRST_LEVELS 6
+#define NEXT_LEVELS 3
 
 typedef struct node { int32_t key; uint32_t entry, distance; } node;
 
@@ -70,25 +72,57 @@ static void descend_any(const mlf_walk *walk, const int32_t *const *v, int32_t h
         descend(walk, v, height, i, 0, 0);
 }
 
+/* One row: all trees go down some levels, then those that are not at a leaf yet a few more, and so
+ * on, so that a few deep trees do not keep the others waiting. at[t] is tree t's node; `open` lists
+ * the trees on their way, padded with tree n_trees, which stands on a leaf. */
+static inline __attribute__((always_inline)) void
+walk_trees(const mlf_walk *walk, const int32_t *v, uint32_t *at, int32_t *open, int wide,
+           int members)
+{
+    int32_t n = walk->n_trees, levels = FIRST_LEVELS;
+    for (int32_t t = 0; t < n; t++) {
+        at[t] = walk->roots[t];
+        open[t] = t;
+    }
+    at[n] = 0;
+    for (int32_t n_open = n; n_open > 0; levels = NEXT_LEVELS) {
+        int32_t kept = 0;
+        for (int j = 0; j < CHAINS; j++)
+            open[n_open + j] = n;
+        for (int32_t g = 0; g < n_open; g += CHAINS) {
+            uint32_t i[CHAINS];
+            for (int j = 0; j < CHAINS; j++)
+                i[j] = at[open[g + j]];
+            for (int32_t level = 0; level < levels; level++)
+#pragma GCC unroll 8
+                for (int j = 0; j < CHAINS; j++)
+                    i[j] = step(walk, v, i[j], wide, members);
+            for (int j = 0; j < CHAINS; j++) {
+                int32_t tree = open[g + j];
+                at[tree] = i[j];
+                open[kept] = tree;             /* stays if it is not at a leaf */
+                kept += load(walk->nodes, i[j], wide).distance != 0;
+            }
+        }
+        n_open = kept;
+    }
+}
+
 void MLF_FN(mlf_walk_one)(const void *data, const double *x, double *raw, void *scratch)
 {
     const mlf_walk *walk = data;
     int32_t *row = scratch, *leaf = row + mlf_row_words(walk->prepare);
-    const int32_t *v[CHAINS];
+    uint32_t *at = (uint32_t *)leaf + walk->n_trees + 1;
+    int32_t *open = (int32_t *)at + walk->n_trees + 1;
     MLF_FN(mlf_prepare_words)(walk->prepare, x, 1, row);
-    for (int j = 0; j < CHAINS; j++)
-        v[j] = row;
-    for (int32_t t = 0; t < walk->n_trees; t += CHAINS) {
-        uint32_t i[CHAINS];
-        int32_t height = 0;
-        for (int j = 0; j < CHAINS; j++) {
-            i[j] = walk->roots[t + j];
-            height = walk->heights[t + j] > height ? walk->heights[t + j] : height;
-        }
-        descend_any(walk, v, height, i);
-        for (int j = 0; j < CHAINS; j++)
-            leaf[t + j] = load(walk->nodes, i[j], walk->wide).key;
-    }
+    if (walk->wide)
+        walk_trees(walk, row, at, open, 1, 1);
+    else if (walk->members)
+        walk_trees(walk, row, at, open, 0, 1);
+    else
+        walk_trees(walk, row, at, open, 0, 0);
+    for (int32_t t = 0; t < walk->n_trees; t++)
+        leaf[t] = load(walk->nodes, at[t], walk->wide).key;
     mlf_sum_leaves(&walk->sum, leaf, raw);
 }
 
