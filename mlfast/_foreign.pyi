@@ -1,8 +1,8 @@
 from typing import Any
 
 class Function:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         n_features: int,
         n_outputs: int,
@@ -10,5 +10,5 @@ class Function:
         float64: bool,
         margin: bool,
         address: int,
-    ) -> None: ...
+    ) -> Function: ...
     def head_capsule(self) -> Any: ...
