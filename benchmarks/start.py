@@ -30,5 +30,5 @@ def load_milliseconds(path, repeats=5):
 
 
 def _fresh(code, *arguments):
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    command = [sys.executable, "-P", "-c", code, *map(str, arguments)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

@@ -129,7 +129,7 @@ def check_records(predictor: Any, records: Sequence[Any], labels: Any, probabili
 def predict_elsewhere(path: Path, records: list[dict[str, Any]]) -> dict[str, Any]:
     """Load the model in a new process and predict there; return what it reports."""
     done = subprocess.run(
-        [sys.executable, "-m", "mlfast.demo", str(path)],
+        [sys.executable, "-P", "-m", "mlfast.demo", str(path)],  # -P: not the folder we are in
         input=json.dumps(records),
         capture_output=True,
         text=True,

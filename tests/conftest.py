@@ -15,3 +15,6 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("mlfast")
+
+# Processes that tests start import the installed mlfast, not the source tree they run in.
+os.environ["PYTHONSAFEPATH"] = "1"
