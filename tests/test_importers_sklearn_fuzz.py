@@ -22,7 +22,7 @@ from mlfast.errors import RecordError, UnsupportedError
 from mlfast.importers import import_model
 
 QUICK = settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes

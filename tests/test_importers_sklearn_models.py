@@ -59,7 +59,7 @@ def refused(function: Any, argument: Any) -> bool:
 
 @given(case=cases(), name=st.sampled_from(sorted(models())), seed=st.integers(0, 99))
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
