@@ -28,7 +28,7 @@ def fitted_once(models):
 def xgboost_models():
     xgboost = pytest.importorskip("xgboost")
     X, y = table(10)
-    options = {"n_estimators": 12, "max_depth": 4}
+    options = {"n_estimators": 12, "max_depth": 4, "n_jobs": 1}
     yield xgboost.XGBClassifier(**options).fit(X, classes(y, 2)), X
     yield xgboost.XGBClassifier(**options).fit(X, classes(y, 3)), X
     yield xgboost.XGBRegressor(**options, missing=-1.0, objective="count:poisson").fit(X, abs(y)), X

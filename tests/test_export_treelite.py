@@ -13,14 +13,16 @@ pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler"
 )
 
+QUICK = ["-O1"]  # the ABI is tested here, test_export.py tests optimised code
+
 
 @pytest.mark.parametrize("models", MODELS)
 def test_tl2cgen_predictor(models, tmp_path):
     tl2cgen = pytest.importorskip("tl2cgen")
     for number, (original, X) in enumerate(models()):
         predictor = mlfast.compile(original)
-        path = predictor.export_library(tmp_path / f"model{number}.so", abi="tl2cgen")
-        loaded = tl2cgen.Predictor(str(path))
+        path = predictor.export_library(tmp_path / f"model{number}.so", abi="tl2cgen", flags=QUICK)
+        loaded = tl2cgen.Predictor(str(path), nthread=1)
         assert loaded.num_feature == X.shape[1]
         dtype = loaded.threshold_type
         for margin in (False, True):
@@ -34,8 +36,10 @@ def test_treelite_runtime_predictor(models, tmp_path):
     treelite_runtime = pytest.importorskip("treelite_runtime")
     for number, (original, X) in enumerate(models()):
         predictor = mlfast.compile(original)
-        path = predictor.export_library(tmp_path / f"model{number}.so", abi="treelite-runtime")
-        loaded = treelite_runtime.Predictor(str(path))
+        path = predictor.export_library(
+            tmp_path / f"model{number}.so", abi="treelite-runtime", flags=QUICK
+        )
+        loaded = treelite_runtime.Predictor(str(path), nthread=1)
         assert loaded.num_feature == X.shape[1]
         rows_ = treelite_runtime.DMatrix(X.astype(loaded.threshold_type))
         for margin in (False, True):

@@ -87,10 +87,10 @@ def test_tl2cgen_libraries(n_classes, tmp_path):
     X = rng.normal(size=(300, 5))
     X[rng.random(X.shape) < 0.1] = np.nan
     y = np.digitize(np.nansum(X, axis=1), np.linspace(-1, 1, n_classes - 1))
-    booster = xgboost.XGBClassifier(n_estimators=4, max_depth=3).fit(X, y).get_booster()
+    booster = xgboost.XGBClassifier(n_estimators=4, max_depth=3, n_jobs=1).fit(X, y).get_booster()
     path = tmp_path / "model.so"
     tl2cgen.export_lib(treelite.frontend.from_xgboost(booster), toolchain="gcc", libpath=str(path))
-    want = tl2cgen.Predictor(str(path)).predict(tl2cgen.DMatrix(X.astype(np.float32)))
+    want = tl2cgen.Predictor(str(path), nthread=1).predict(tl2cgen.DMatrix(X.astype(np.float32)))
     loaded = mlfast.load(path)
     np.testing.assert_array_equal(np.reshape(loaded.predict(X), (len(X), -1)), want[:, 0, :])
     function = loaded.c_function()

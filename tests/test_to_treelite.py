@@ -27,7 +27,7 @@ def test_models_of_the_libraries(models):
         converted += 1
         dtype = "float32" if predictor.model.head.input_dtype == "float32" else "float64"
         X = X.astype(dtype).astype(found.input_type)
-        got = treelite.gtil.predict(found, X)
+        got = treelite.gtil.predict(found, X, nthread=1)
         output = predictor.model.output
         if output.classes:
             want = predictor.predict_proba(X)
