@@ -85,8 +85,7 @@ def test_the_source_is_deterministic(tmp_path):
     assert predictor.export_source(tmp_path / "model.c").read_bytes() == first
 
 
-def test_a_large_model_compiles_quickly(tmp_path):
-    resource = pytest.importorskip("resource")
+def test_a_large_model_is_compiled_from_byte_strings(tmp_path):
     head = ensemble(
         np.random.default_rng(4),
         n_trees=1000,
@@ -97,9 +96,9 @@ def test_a_large_model_compiles_quickly(tmp_path):
         sum_dtype="float64",
     )
     predictor = mlfast.Predictor(model(head))
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    predictor.export_library(tmp_path / "model.so")
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 4  # 1.2 when quiet
+    source = predictor.export_source(tmp_path / "model.c").read_text()
+    assert source.count(",") < 100_000  # numbers one by one would take compilers minutes
+    assert predictor.export_library(tmp_path / "model.so").exists()
 
 
 # ---------------------------------------------------------------- models of the libraries
