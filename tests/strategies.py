@@ -103,7 +103,7 @@ def tables(draw: st.DrawFn, n: int = 30) -> tuple[dict[str, str], pd.DataFrame, 
 
 # ---------------------------------------------------------------- transformers
 
-dtypes = st.sampled_from((np.float64, np.float64, np.float32, np.int64))
+dtypes = st.sampled_from((np.float64, np.float64, np.float32, np.int64, np.int8))
 
 
 @st.composite

@@ -110,3 +110,14 @@ def test_models_inside_pipelines_inside_pipelines() -> None:
     outer.fit(numbers, [0, 1, 0, 1])
     predictor = mlfast.compile(outer)
     np.testing.assert_array_equal(predictor.predict(numbers), outer.predict(numbers))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.float32, np.float64])
+@pytest.mark.parametrize("weight", [2, 1.5, 0.1])
+def test_weights_of_encoded_columns(dtype: type, weight: float) -> None:
+    columns = ColumnTransformer(
+        [("c", OneHotEncoder(dtype=dtype), ["c"])], transformer_weights={"c": weight}
+    ).fit(X)
+    want = columns.transform(X)
+    want = want.toarray() if hasattr(want, "toarray") else want
+    np.testing.assert_array_equal(mlfast.compile(columns).transform(X), want)

@@ -61,6 +61,12 @@ class Code:
 Column = Value | Number
 
 
+def float_dtype(columns: Iterable[Column]) -> np.dtype:
+    """What scikit-learn makes of the columns where it computes: float32 stays, others widen."""
+    dtypes = [column.dtype for column in columns]
+    return FLOAT32 if dtypes and np.result_type(*dtypes) == FLOAT32 else FLOAT64
+
+
 @dataclasses.dataclass(frozen=True)
 class Frame:
     """What one transformer hands to the next.

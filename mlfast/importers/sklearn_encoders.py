@@ -10,7 +10,7 @@ import numpy as np
 from mlfast import spec
 from mlfast.importers import _facts
 from mlfast.importers._builder import Builder
-from mlfast.importers._columns import Code, Column, Frame, Number
+from mlfast.importers._columns import Code, Column, Frame, Number, float_dtype
 from mlfast.importers._keys import NAN, Mapping, Token, token
 
 REFUSED, WARNED = 1, 2
@@ -69,9 +69,7 @@ def ordinal_encoder(b: Builder, encoder: Any, frame: Frame, path: str) -> Frame:
 def k_bins_discretizer(b: Builder, binner: Any, frame: Frame, path: str) -> Frame:
     """A number becomes the number of inner edges up to it, or a column for every bin."""
     numbers = b.as_numbers(frame.columns)
-    dtype = np.result_type(np.float32, *(c.dtype for c in numbers))
-    if binner.dtype is not None:
-        dtype = np.dtype(binner.dtype)
+    dtype = float_dtype(numbers) if binner.dtype is None else np.dtype(binner.dtype)
     # The original rounds its input first when the output is to be float32.
     single = dtype == np.float32
     numbers = b.check(numbers, "float32_no_nan" if single else "finite", path)

@@ -10,7 +10,7 @@ import numpy as np
 from mlfast import spec
 from mlfast.importers import _facts
 from mlfast.importers._builder import Builder, Growing
-from mlfast.importers._columns import Column, Frame, Number, Value
+from mlfast.importers._columns import Column, Frame, Number, Value, float_dtype
 from mlfast.importers._keys import NAN, NONE, Mapping, Missing, Token, token
 
 
@@ -41,7 +41,7 @@ def _numbers(
     value = math.nan if isinstance(missing, Missing) else float(missing)
     kind = "no_infinity" if math.isnan(value) else "finite"
     numbers = b.check(b.as_numbers(frame.columns), kind, path)
-    dtype = np.result_type(np.float32, *(c.dtype for c in numbers))
+    dtype = float_dtype(numbers)
     kept = [number for number, dropped in zip(numbers, empty, strict=True) if not dropped]
     statistics = np.asarray(imputer.statistics_)[~np.array(empty, bool)]
     # scikit-learn 1.6 and later first cast to the dtype that the imputer was fitted on.
@@ -50,6 +50,7 @@ def _numbers(
     imputed = b.step(
         spec.Impute,
         kept,
+        dtype=dtype,
         facts=[
             _facts.of_imputed(b.facts(number), value, fill)
             for number, fill in zip(kept, fills, strict=True)
@@ -60,7 +61,8 @@ def _numbers(
     shown = [numbers[i] for i in marked]
     facts = [_facts.ALL] * len(shown)
     missing_values = np.full(len(shown), value)
-    return [*imputed, *b.step(spec.Indicator, shown, facts=facts, missing=missing_values)]
+    indicators = b.step(spec.Indicator, shown, dtype=dtype, facts=facts, missing=missing_values)
+    return [*imputed, *indicators]
 
 
 def _categories(

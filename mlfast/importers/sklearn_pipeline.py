@@ -138,8 +138,11 @@ def column_indices(key: Any, names: Any, n: int) -> list[int]:
 def _weighted(b: Builder, frame: Frame, weight: float | None) -> Frame:
     if weight is None:
         return frame
-    numbers = b.as_numbers(frame.columns)
-    factors = np.array([np.asarray(weight).astype(c.dtype) for c in numbers], np.float64)
+    # An integer column times a float weight is float64, a float32 one stays float32.
+    dtypes = [(np.ones(1, column.dtype) * weight).dtype for column in frame.columns]
+    columns = zip(b.as_numbers(frame.columns), dtypes, strict=True)
+    numbers = [Number(column.slot, dtype) for column, dtype in columns]
+    factors = np.array([np.asarray(weight).astype(dtype) for dtype in dtypes], np.float64)
     return frame.with_columns(sklearn_scalers.multiply_add(b, numbers, factors))
 
 

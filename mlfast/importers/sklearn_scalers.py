@@ -11,7 +11,7 @@ import numpy as np
 from mlfast import spec
 from mlfast.errors import UnsupportedError
 from mlfast.importers._builder import Builder
-from mlfast.importers._columns import FLOAT32, FLOAT64, Frame, Number
+from mlfast.importers._columns import FLOAT32, FLOAT64, Frame, Number, float_dtype
 from mlfast.importers._facts import BOUNDED, NO_NAN, NOTHING
 
 UFUNCS = {name: getattr(np, name) for name in spec.steps.UFUNCS}
@@ -167,11 +167,9 @@ def _scaled(
 def _floats(b: Builder, frame: Frame, check: str, path: str) -> tuple[Sequence[Number], np.dtype]:
     """The columns as the float type in which the original computes, checked."""
     numbers = b.as_numbers(frame.columns)
-    dtype = np.result_type(*(c.dtype for c in numbers)) if numbers else FLOAT64
-    if dtype == np.float16:
+    dtype = float_dtype(numbers)
+    if any(column.dtype == np.float16 for column in numbers):
         raise UnsupportedError(f"{path}: arithmetic in float16 is not supported")
-    if dtype != FLOAT32:
-        dtype = FLOAT64
     numbers = b.check(numbers, check, path)
     return [Number(c.slot, dtype) for c in numbers], dtype
 
