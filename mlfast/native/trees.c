@@ -40,11 +40,15 @@ static lower_fn *find_layout(const char *name)
 
 /* The layouts by preference, as measured; the first that fits is taken, and `walk` fits all. */
 static const char *const for_one[] = { "lanes", "gather", "heap", "walk", NULL };
+static const char *const for_one_few[] = { "heap", "lanes", "gather", "walk", NULL };
 static const char *const for_one_deep[] = { "gather", "lanes", "heap", "walk", NULL };
 static const char *const for_block[] = { "bitslice", "gather", "heap", "walk", NULL };
 
 /* Trees of so many leaves are mostly below the levels that `lanes` slices. */
 #define DEEP_LEAVES 300
+
+/* So few trees leave most of a register's 64 lanes empty. */
+#define FEW_TREES 16
 
 typedef struct text {
     char *at;
@@ -127,8 +131,9 @@ static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *h
         return MLF_NO_MEMORY;
     *one = *head;
     append(out, "", "single rows: ");
-    int deep = e->n_leaves / (e->n_trees + 1) >= DEEP_LEAVES;
-    const char *failed = lower_first(in, deep ? for_one_deep : for_one, one, &name, out);
+    const char *const *order = e->n_leaves / (e->n_trees + 1) >= DEEP_LEAVES ? for_one_deep
+                             : e->n_trees <= FEW_TREES ? for_one_few : for_one;
+    const char *failed = lower_first(in, order, one, &name, out);
     append(out, "", "; blocks: ");
     *block = *one;
     if (failed == NULL)
