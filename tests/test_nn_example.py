@@ -57,10 +57,11 @@ def test_same_answers_as_torch(net, samples):
 
 def run(*arguments):
     command = [sys.executable, str(EXAMPLE / "predict.py"), *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(Path(mlfast.__file__).parent.parent)}
+    environment.pop("PYTHONSAFEPATH", None)  # the script's neighbours are imported from its folder
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False,
-        env=os.environ | {"PYTHONPATH": str(Path(mlfast.__file__).parent.parent)},
-    )  # fmt: skip
+        command, capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
 
 
 def test_predicts_png_and_raw_bytes(samples, tmp_path):
