@@ -94,13 +94,16 @@ OPERATIONS = {
 }
 
 
-def error(got, want):
-    """Largest difference, as a part of the output's scale; NaN and infinities must agree."""
+def error(got, want, floor=0.0):
+    """Largest difference, as a part of the output's scale; NaN and infinities must agree.
+
+    `floor` is the scale at least: that of the sums, where a few outputs may all cancel out.
+    """
     got, want = np.asarray(got, np.float64).ravel(), np.asarray(want).ravel()
     with np.errstate(all="ignore"):
         odd = ~np.isfinite(want.astype(np.float32))
     np.testing.assert_array_equal(got[odd], want[odd].astype(np.float32))
     if odd.all():
         return 0.0
-    scale = np.abs(want[~odd]).max() or 1.0
+    scale = max(np.abs(want[~odd]).max(), floor) or 1.0
     return np.abs(got[~odd] - want[~odd]).max() / scale
