@@ -18,3 +18,44 @@ def loop_times(contenders, seconds):
             spent[name] += took
             samples[name].append(took / len(arguments) * 1e9)
     return samples
+
+
+def rotating(ways, n_rows, seconds, turn=0.003):
+    """Return nanoseconds a row of many short turns over consecutive rows, contenders interleaved.
+
+    Parameters
+    ----------
+    ways : dict of str to callable(begin, end)
+        Each answers the rows from `begin` to before `end`.
+    n_rows : int
+        Rows that there are; a contender goes through all of them before it begins again, so
+        that no branch predictor can learn them.
+    seconds : float
+        For all contenders together; each has three turns at least.
+    turn : float
+        About how many seconds a turn takes.
+    """
+    sizes = {name: _turn_size(way, n_rows, turn) for name, way in ways.items()}
+    at = dict.fromkeys(ways, 0)
+    samples = {name: [] for name in ways}
+    end_time = time.perf_counter() + seconds
+    while time.perf_counter() < end_time or min(map(len, samples.values())) < 3:
+        for name, way in ways.items():
+            begin = at[name] if at[name] + sizes[name] <= n_rows else 0
+            end = at[name] = begin + sizes[name]
+            start = time.perf_counter()
+            way(begin, end)
+            samples[name].append((time.perf_counter() - start) / (end - begin) * 1e9)
+    return samples
+
+
+def _turn_size(way, n_rows, turn):
+    """Return how many rows a turn takes; the calls made for it warm the contender up."""
+    n = 1
+    while True:
+        start = time.perf_counter()
+        way(0, n)
+        took = time.perf_counter() - start
+        if took >= turn / 2 or n >= n_rows:
+            return n
+        n = min(n * 2, n_rows)

@@ -32,10 +32,15 @@ def markdown(results):
 
 def conditions():
     """Return one sentence about the machine and the libraries."""
-    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return f"{machine(LIBRARIES)}; synthetic passengers, XGBoost with 10 trees of depth 6."
+
+
+def machine(libraries):
+    """Return the processor and the versions."""
+    versions = ", ".join(f"{name} {version(name)}" for name in libraries)
     return (
         f"Measured on one pinned core of {processor()}, Python {platform.python_version()}, "
-        f"{libraries}; synthetic passengers, XGBoost with 10 trees of depth 6."
+        f"{versions}"
     )
 
 
@@ -47,16 +52,20 @@ def processor():
 
 def write(results):
     """Put the tables between the markers of README.md, and the plot into docs/."""
-    text = markdown(results)
     for path in (ROOT / "README.md", ROOT / "docs" / "benchmarks.md"):
-        old = path.read_text()
-        new = re.sub(
-            r"(?s)(<!-- measured -->\n).*?(\n<!-- /measured -->)",
-            lambda found: found.group(1) + text + found.group(2),
-            old,
-        )
-        path.write_text(new)
+        replace(path, "measured", markdown(results))
     plot(results["single"], ROOT / "docs" / "latency.svg")
+
+
+def replace(path, marker, text):
+    """Put `text` between the comments `marker` and `/marker` of a document."""
+    path.write_text(
+        re.sub(
+            rf"(?s)(<!-- {marker} -->\n).*?(\n<!-- /{marker} -->)",
+            lambda found: found.group(1) + text + found.group(2),
+            path.read_text(),
+        )
+    )
 
 
 def plot(single, path):
