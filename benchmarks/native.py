@@ -2,28 +2,43 @@
 
 import ctypes
 import functools
+import hashlib
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import ensembles
 from mlfast.export import build
 
 SOURCE = """
 #include <string.h>
 
 typedef int function(const void *user_data, const void *row, void *out);
+typedef int exported(const void *row, void *out);
+typedef int batch(const void *rows, size_t n_rows, void *out, size_t *refused_row);
 typedef void treelite(void *row, int margin, void *out);
 
-/* A function of mlfast's `c_function`. Returns how many rows were refused. */
-long loop_function(function *f, const void *user_data, const char *rows, long n, long row_bytes,
-                   char *out, long out_bytes)
+/* One call of a function of its own: callgrind counts what happens in it, and does not see the
+ * beginning of a function that ctypes calls. */
+#if defined(__GNUC__)
+__attribute__((noinline))
+#endif
+long count_rows(function *f, const void *user_data, const char *rows, long n, long row_bytes,
+                char *out, long out_bytes)
 {
     long refused = 0;
     for (long i = 0; i < n; i++)
         refused += f(user_data, rows + i * row_bytes, out + i * out_bytes) != 0;
     return refused;
+}
+
+/* A function of mlfast's `c_function`. Returns how many rows were refused. */
+long loop_function(function *f, const void *user_data, const char *rows, long n, long row_bytes,
+                   char *out, long out_bytes)
+{
+    return n == 0 ? 0 : count_rows(f, user_data, rows, n, row_bytes, out, out_bytes);
 }
 
 /* `predict` of a library that tl2cgen compiled. */
@@ -36,18 +51,44 @@ long loop_treelite(treelite *f, void *unused, char *rows, long n, long row_bytes
         f(rows + i * row_bytes, 0, out + i * out_bytes);
     return 0;
 }
+
+/* `mlfast_predict_one` of an exported library. */
+long loop_exported(exported *f, void *unused, const char *rows, long n, long row_bytes, char *out,
+                   long out_bytes)
+{
+    long refused = 0;
+    (void)unused;
+    for (long i = 0; i < n; i++)
+        refused += f(rows + i * row_bytes, out + i * out_bytes) != 0;
+    return refused;
+}
+
+/* `mlfast_predict` of an exported library: all rows in one call. */
+long call_exported(batch *f, void *unused, const char *rows, long n, long row_bytes, char *out,
+                   long out_bytes)
+{
+    size_t refused;
+    (void)unused, (void)row_bytes, (void)out_bytes;
+    return f(rows, (size_t)n, out, &refused) != 0;
+}
 """
+
+LOOPS = ("loop_function", "loop_treelite", "loop_exported", "call_exported")
 
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """The loops, compiled with the compiler found; it stays loaded."""
-    with tempfile.TemporaryDirectory() as folder:
-        source, path = Path(folder, "loops.c"), Path(folder, "loops.so")
-        source.write_text(SOURCE)
-        build.shared_library(source, path, build.find_compiler(), ["-fvisibility=default"])
-        loaded = ctypes.CDLL(str(path))
-    for name in ("loop_function", "loop_treelite"):
+    """The loops, compiled with the compiler found and kept beside the trained models."""
+    key = hashlib.sha256(SOURCE.encode()).hexdigest()[:12]
+    path = ensembles.folder() / f"loops-{key}.so"
+    if not path.exists():
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            source, made = Path(folder, "loops.c"), Path(folder, "loops.so")
+            source.write_text(SOURCE)
+            build.shared_library(source, made, build.find_compiler(), ["-fvisibility=default"])
+            made.replace(path)
+    loaded = ctypes.CDLL(str(path))
+    for name in LOOPS:
         function = getattr(loaded, name)
         pointer, number = ctypes.c_void_p, ctypes.c_long
         function.argtypes = [pointer, pointer, pointer, number, number, pointer, number]
@@ -60,7 +101,7 @@ class Loop:
 
     Parameters
     ----------
-    name : {"loop_function", "loop_treelite"}
+    name : one of LOOPS
     address, user_data : int
         Of the function.
     rows : ndarray (n, width)
@@ -107,3 +148,13 @@ def treelite_loop(path: Path, X: np.ndarray, n_outputs: int) -> Loop:
     words[np.isnan(rows), 0 if sys.byteorder == "little" else -1] = -1
     address = ctypes.cast(loaded.predict, ctypes.c_void_p).value
     return Loop("loop_treelite", address, None, rows, n_outputs, dtype, loaded)
+
+
+def exported_loop(path: Path, X: np.ndarray, n_outputs: int, batch: bool = False) -> Loop:
+    """An exported library (abi="mlfast"), row by row or many rows a call."""
+    loaded = ctypes.CDLL(str(path))
+    name, function = ("call_exported", loaded.mlfast_predict)
+    if not batch:
+        name, function = ("loop_exported", loaded.mlfast_predict_one)
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    return Loop(name, address, None, X, n_outputs, np.float64, loaded)
