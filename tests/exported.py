@@ -57,18 +57,27 @@ class Library:
         self.none = ctypes.addressof(ctypes.c_char.in_dll(self.library, "mlfast_none"))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
+        code, out, _ = self._predict(X)
+        self._check(code)
+        return out
+
+    def predict_until_refused(self, X: np.ndarray) -> tuple[np.ndarray, int]:
+        """What is answered, and the number of the row that is refused."""
+        code, out, row = self._predict(X)
+        assert code != 0
+        return out, row
+
+    def _predict(self, X: np.ndarray) -> tuple[int, np.ndarray, int]:
         X = np.ascontiguousarray(X, dtype=np.float64)
         out = np.empty((len(X), self.n_out))
         row = ctypes.c_size_t()
-        self._check(
-            self.library.mlfast_predict(
-                ctypes.c_void_p(X.ctypes.data),
-                ctypes.c_size_t(len(X)),
-                ctypes.c_void_p(out.ctypes.data),
-                ctypes.byref(row),
-            )
+        code = self.library.mlfast_predict(
+            ctypes.c_void_p(X.ctypes.data),
+            ctypes.c_size_t(len(X)),
+            ctypes.c_void_p(out.ctypes.data),
+            ctypes.byref(row),
         )
-        return out
+        return code, out, row.value
 
     def answer(self, row: np.ndarray) -> Any:
         answer = self.answer_type()

@@ -79,6 +79,29 @@ def test_a_loaded_library_outlives_its_replacement(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.h", "model.so"]
 
 
+@pytest.mark.parametrize("refused", [0, 5, 63, 64, 130])
+def test_a_batch_stops_at_the_row_that_is_refused(tmp_path, refused):
+    boosting = pytest.importorskip("sklearn.ensemble").GradientBoostingRegressor(n_estimators=20)
+    X = np.random.default_rng(8).normal(size=(150, 3))
+    predictor = mlfast.compile(boosting.fit(X, X.sum(axis=1)))
+    library = export(predictor, tmp_path)
+    want = library.predict(X)
+    same(want[:, 0], boosting.predict(X))
+    X[refused, 1] = np.nan  # scikit-learn refuses it
+    out, row = library.predict_until_refused(X)
+    assert row == refused
+    same(out[:refused], want[:refused])
+
+
+def test_rows_too_long_for_a_block_go_one_by_one(tmp_path):
+    rng = np.random.default_rng(10)
+    head = ensemble(rng, n_trees=300, n_leaves=12, n_features=1500)
+    predictor = mlfast.Predictor(model(head))
+    assert "#define TREES_ROWS 0" in predictor.export_source(tmp_path / "model.c").read_text()
+    X = rows(rng, head, 20)
+    same(export(predictor, tmp_path).predict(X), values(predictor, X))
+
+
 def test_the_source_is_deterministic(tmp_path):
     predictor = mlfast.Predictor(model(ensemble(np.random.default_rng(3), n_trees=5)))
     first = predictor.export_source(tmp_path / "model.c").read_bytes()

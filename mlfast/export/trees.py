@@ -16,6 +16,7 @@ from mlfast.spec import TreeEnsemble
 from mlfast.spec.trees import CATEGORY_RULES, LESS_EQUAL, MEMBER
 
 CHAINS = 8
+BLOCK_ROWS, BLOCK_BYTES = 64, 1 << 15
 LINK_BITS = 32  # of a node's link; 64 where an entry and a distance need more
 NEVER = 2**31 - 1  # a key that no value reaches, only a missing one sent right
 _NODE = {n: np.dtype([("key", f"<i{n}"), ("link", f"<u{n}")]) for n in (4, 8)}
@@ -79,6 +80,7 @@ def source(e: TreeEnsemble) -> str:
     nodes["link"][place] = entry.astype(np.uint64) << np.uint64(shift) | distance.astype(np.uint64)
     macros = {
         "TREES_COUNT": e.n_trees,
+        "TREES_ROWS": _block_rows(n_entries, e.n_outputs),
         "TREES_OUTPUTS": e.n_outputs,
         "TREES_WIDTH": e.width,
         "TREES_NUMERIC": len(numeric),
@@ -116,6 +118,14 @@ def source(e: TreeEnsemble) -> str:
         tables.array("trees_values", values),
     ]
     return head + "\n".join(parts)
+
+
+def _block_rows(n_entries: int, n_outputs: int) -> int:
+    """Rows of a batch's block, so that their integers and sums stay in the first cache and on
+    the stack; 0: rows are too long for that, and go one by one.
+    """
+    fit = BLOCK_BYTES // (4 * n_entries + 16 * n_outputs)
+    return int(min(fit // CHAINS * CHAINS, BLOCK_ROWS))
 
 
 def _float_keys(e: TreeEnsemble, numeric: _Columns) -> np.ndarray:

@@ -29,13 +29,51 @@ int mlfast_predict_record(const mlfast_record *record, double *out)
     return answer(slots, out);
 }
 
+#if TREES_ROWS
+enum { BATCH_ROWS = TREES_ROWS };
+
+/* At most BATCH_ROWS rows; when one is refused, *n becomes the number of those before it. */
+static int predict_block(const double *features, size_t *n, double *out)
+{
+    int32_t v[TREES_ROWS * TREES_ENTRIES];
+    double raw[TREES_ROWS * MODEL_RAW];
+    int refused = 0;
+    for (size_t row = 0; row < *n; row++) {
+        double slots[MODEL_SLOTS];
+        read_features(features + row * MLFAST_N_FEATURES, slots);
+        refused = model_encode(slots);
+        if (refused)
+            *n = row;
+        else
+            trees_prepare(slots, v + row * TREES_ENTRIES);
+    }
+    trees_rows(v, (int32_t)*n, raw);
+    for (size_t row = 0; row < *n; row++) {
+        double decisions[MODEL_DECISIONS];
+        mlf_decide(&output, raw + row * MODEL_RAW, MODEL_RAW, decisions);
+        mlf_link(&output, decisions, out + row * MLFAST_N_OUTPUTS);
+    }
+    return refused;
+}
+#else
+enum { BATCH_ROWS = 1 };
+
+static int predict_block(const double *features, size_t *n, double *out)
+{
+    int refused = mlfast_predict_one(features, out);
+    *n = refused ? 0 : 1;
+    return refused;
+}
+#endif
+
 int mlfast_predict(const double *features, size_t n_rows, double *out, size_t *refused_row)
 {
-    for (size_t row = 0; row < n_rows; row++) {
-        int refused = mlfast_predict_one(features + row * MLFAST_N_FEATURES, out + row * MLFAST_N_OUTPUTS);
+    for (size_t row = 0; row < n_rows; row += BATCH_ROWS) {
+        size_t n = n_rows - row < BATCH_ROWS ? n_rows - row : BATCH_ROWS;
+        int refused = predict_block(features + row * MLFAST_N_FEATURES, &n, out + row * MLFAST_N_OUTPUTS);
         if (refused) {
             if (refused_row)
-                *refused_row = row;
+                *refused_row = row + n;
             return refused;
         }
     }

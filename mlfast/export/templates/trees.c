@@ -2,8 +2,8 @@
  *
  * A row becomes integers once (trees_prepare); then every split is `integer >= node.key`: right.
  * Siblings stand beside each other, a node says how far away its left child is, and a leaf is 0
- * away from itself and never goes right, so walking on from it does nothing. Eight trees are
- * walked at a time, which hides the time that loads take.
+ * away from itself and never goes right, so walking on from it does nothing. Eight walks are
+ * made at a time, which hides the time that loads take.
  *
  * v[c]                          column c, missing values below every key (missing goes left)
  * v[TREES_NUMERIC + c]          column c, missing values above every key (missing goes right)
@@ -121,14 +121,36 @@ static double trees_rounded(double x)
     return (double)rounded;
 }
 
-/* x: double[features], raw: double[TREES_OUTPUTS] */
-static void trees_one(const double *x, double *raw)
+static void trees_begin(trees_sum *sum)
 {
-    int32_t v[TREES_ENTRIES];
-    trees_sum sum[TREES_OUTPUTS];
-    trees_prepare(x, v);
     for (int32_t k = 0; k < TREES_OUTPUTS; k++)
         sum[k] = TREES_BASE_FIRST ? (trees_sum)trees_base[k] : 0;
+}
+
+static void trees_add(trees_sum *sum, int32_t tree, uint32_t leaf)
+{
+    const trees_sum *values = trees_values + (size_t)trees_nodes[leaf].key * TREES_WIDTH;
+    if (TREES_WIDTH == 1)
+        sum[trees_output[tree]] += values[0];
+    else
+        for (int32_t k = 0; k < TREES_WIDTH; k++)
+            sum[k] += values[k];
+}
+
+static void trees_end(trees_sum *sum, double *raw)
+{
+    for (int32_t k = 0; k < TREES_OUTPUTS; k++) {
+        if (TREES_DIVISOR != 1.0)
+            sum[k] /= (trees_sum)TREES_DIVISOR;
+        raw[k] = TREES_BASE_FIRST ? (double)sum[k] : trees_rounded((double)sum[k] + trees_base[k]);
+    }
+}
+
+/* One row, eight trees at a time. v: int32_t[TREES_ENTRIES], raw: double[TREES_OUTPUTS] */
+static void trees_row(const int32_t *v, double *raw)
+{
+    trees_sum sum[TREES_OUTPUTS];
+    trees_begin(sum);
     for (int32_t t = 0; t < TREES_COUNT; t += TREES_CHAINS) {
         uint32_t i[TREES_CHAINS], moved = 1;
         int32_t height = 0;
@@ -146,18 +168,51 @@ static void trees_one(const double *x, double *raw)
                 i[j] = next;
             }
         }
-        for (int j = 0; j < TREES_CHAINS && t + j < TREES_COUNT; j++) {
-            const trees_sum *values = trees_values + (size_t)trees_nodes[i[j]].key * TREES_WIDTH;
-            if (TREES_WIDTH == 1)
-                sum[trees_output[t + j]] += values[0];
-            else
-                for (int32_t k = 0; k < TREES_WIDTH; k++)
-                    sum[k] += values[k];
-        }
+        for (int j = 0; j < TREES_CHAINS && t + j < TREES_COUNT; j++)
+            trees_add(sum, t + j, i[j]);
     }
-    for (int32_t k = 0; k < TREES_OUTPUTS; k++) {
-        if (TREES_DIVISOR != 1.0)
-            sum[k] /= (trees_sum)TREES_DIVISOR;
-        raw[k] = TREES_BASE_FIRST ? (double)sum[k] : trees_rounded((double)sum[k] + trees_base[k]);
-    }
+    trees_end(sum, raw);
 }
+
+/* x: double[features], raw: double[TREES_OUTPUTS] */
+static void trees_one(const double *x, double *raw)
+{
+    int32_t v[TREES_ENTRIES];
+    trees_prepare(x, v);
+    trees_row(v, raw);
+}
+
+#if TREES_ROWS
+/* A block of rows, tree after tree, eight rows at a time: a tree stays in the nearest cache while
+ * all rows go through it. n <= TREES_ROWS; v: int32_t[n][TREES_ENTRIES], raw: double[n][TREES_OUTPUTS] */
+static void trees_rows(const int32_t *v, int32_t n, double *raw)
+{
+    trees_sum sums[TREES_ROWS * TREES_OUTPUTS];
+    const int32_t whole = n - n % TREES_CHAINS;
+    for (int32_t r = 0; r < whole; r++)
+        trees_begin(sums + r * TREES_OUTPUTS);
+    for (int32_t t = 0; t < TREES_COUNT; t++)
+        for (int32_t r = 0; r < whole; r += TREES_CHAINS) {
+            const int32_t *row = v + r * TREES_ENTRIES;
+            uint32_t i[TREES_CHAINS], moved = 1;
+            for (int j = 0; j < TREES_CHAINS; j++)
+                i[j] = trees_roots[t];
+            for (int32_t level = 0; level < trees_heights[t] && moved; level += 2) {
+                moved = 0;
+                for (int j = 0; j < TREES_CHAINS; j++)
+                    i[j] = trees_step(row + j * TREES_ENTRIES, i[j]);
+                for (int j = 0; j < TREES_CHAINS; j++) {
+                    const uint32_t next = trees_step(row + j * TREES_ENTRIES, i[j]);
+                    moved |= next ^ i[j];
+                    i[j] = next;
+                }
+            }
+            for (int j = 0; j < TREES_CHAINS; j++)
+                trees_add(sums + (r + j) * TREES_OUTPUTS, t, i[j]);
+        }
+    for (int32_t r = 0; r < whole; r++)
+        trees_end(sums + r * TREES_OUTPUTS, raw + r * TREES_OUTPUTS);
+    for (int32_t r = whole; r < n; r++)
+        trees_row(v + r * TREES_ENTRIES, raw + r * TREES_OUTPUTS);
+}
+#endif
