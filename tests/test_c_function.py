@@ -41,6 +41,27 @@ def test_ctypes():
     np.testing.assert_array_equal(out, np.reshape(predictor.predict(X), out.shape))
 
 
+def test_numba():
+    numba = pytest.importorskip("numba")
+    rng = np.random.default_rng(5)
+    head = ensemble(rng, n_trees=9)
+    predictor = mlfast.Predictor(model(head))
+    X = rows(rng, head)
+    function = predictor.c_function()
+    run = PROTOTYPE(function.address)
+
+    @numba.njit
+    def score(user_data, X, out):
+        for i in range(len(X)):
+            if run(user_data, X[i].ctypes.data, out[i].ctypes.data) != 0:
+                return i
+        return -1
+
+    out = np.empty((len(X), head.n_outputs))
+    assert score(function.user_data, X, out) == -1
+    np.testing.assert_array_equal(out, np.reshape(predictor.predict(X), out.shape))
+
+
 def test_a_workspace_larger_than_the_stack():
     rng = np.random.default_rng(1)
     head = ensemble(rng, n_trees=3, n_features=3000)

@@ -262,7 +262,7 @@ def test_a_program_in_c_needs_no_python(tmp_path):
     predictor = mlfast.compile(original)
     predictor.export_source(tmp_path / "model.c")
     (tmp_path / "main.c").write_text(PROGRAM)
-    strict = ["-std=c99", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter"]
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Werror"]
     command = [*build.find_compiler(), *strict, "-ffp-contract=off", "main.c", "model.c", "-lm"]
     subprocess.run([*command, "-o", "program"], cwd=tmp_path, check=True)
     done = subprocess.run(tmp_path / "program", capture_output=True, text=True, check=True)
@@ -310,5 +310,7 @@ def test_wrong_arguments(tmp_path):
     predictor = mlfast.Predictor(model(ensemble(np.random.default_rng(7))))
     with pytest.raises(ValueError, match="abi: expected one of"):
         predictor.export_source(tmp_path / "model.c", abi="cobol")
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        predictor.export_library(tmp_path / "nowhere" / "model.so")
     with pytest.raises(ValueError, match=r"ends in \.c"):
         predictor.export_source(tmp_path / "model.txt")

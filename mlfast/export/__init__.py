@@ -44,6 +44,8 @@ def export_library(
 
 def _replace(path: Path, data: bytes, mode: int) -> None:
     """A new file in one step: a process may have the old library loaded, and must keep it."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no such folder: {path.parent}")
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(data)
     new = Path(file.name)

@@ -19,6 +19,14 @@ _NO_CONTRACTION = """\
 #endif    /* elsewhere: -std=c99 or -ffp-contract=off */
 """
 
+_QUIET = """\
+#if defined(__GNUC__)
+/* The engine below is the same for all models: not every one needs all of it. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#endif
+"""
+
 _ONE_VARIANT = """\
 /* The kernels below are compiled for one instruction set: the compiler's. */
 #define MLF_FN(name) name
@@ -80,6 +88,7 @@ def write(model: spec.Model, abi: str, header_name: str) -> Source:
         "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>",
         f'#include "{header_name}"' if abi == "mlfast" else "",
         _NO_CONTRACTION,
+        _QUIET,
         tables.BYTE_ORDER_GUARD,
         _ONE_VARIANT,
         _native("plan.h"),
