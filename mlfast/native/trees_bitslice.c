@@ -2,10 +2,13 @@
 
 #include <stdlib.h>
 
+#include "trees_columns.h"
+
 /* The arrays of a segment while trees are added to it. */
 typedef struct making {
     const mlf_forest *forest;
     mlf_memory *memory;
+    int split;                 /* as in mlf_bitslice                                     */
     int32_t *numeric;          /* [n_numeric][2][256]: slot of a decision, 0: not used   */
     int32_t n_decisions;
     uint16_t *slots;           /* (n_nodes,) slot of each inner node's decision          */
@@ -102,6 +105,7 @@ static int make_decisions(making *m, mlf_segment *segment, int32_t from, int32_t
     if (make_runs(m, segment))
         return -1;
     int32_t n_sets = 0;
+    segment->first_set = MLF_SLOT_DECISION + m->n_decisions;
     for (int pass = 0; pass < 2; pass++) {
         mlf_slice_set *sets = (mlf_slice_set *)(uintptr_t)segment->sets;
         for (int32_t t = from; t < to; t++) {
@@ -129,31 +133,54 @@ static int make_decisions(making *m, mlf_segment *segment, int32_t from, int32_t
     return 0;
 }
 
-static const char *make_tree(making *m, int64_t root, mlf_slice_tree *tree)
+/* The leaf values by label. */
+static const void *make_table(const making *m, const mlf_program *program)
 {
     const mlf_ensemble *e = m->forest->ensemble;
-    mlf_program program = { .ops = m->ops, .leaves = m->leaves };
-    if (mlf_program_make(&program, m->forest, root, m->slots + root))
-        return "bitslice: a tree too big for masks";
-    size_t labels = (size_t)1 << program.n_planes, width = (size_t)e->width;
+    size_t labels = (size_t)1 << program->n_planes, width = (size_t)e->width;
     size_t size = e->sum_float32 ? sizeof(float) : sizeof(double);
-    void *table = m->memory->alloc(m->memory, labels * width * size);
-    mlf_mux *ops = copied(m->memory, program.ops, (size_t)program.n_ops * sizeof *ops);
-    if (table == NULL || ops == NULL)
-        return MLF_NO_MEMORY;
+    size_t room = m->split && labels < 64 ? 64 : labels;
+    uint8_t *table = m->memory->alloc(m->memory, room * width * size);
+    if (table == NULL)
+        return NULL;
+    memset(table, 0, room * width * size);
     for (size_t k = 0; k < width; k++)
         for (size_t label = 0; label < labels; label++) {
-            int32_t leaf = program.leaves[label];
+            int32_t leaf = program->leaves[label];
             double value = leaf < 0 ? 0.0 : e->leaf_values[(size_t)leaf * width + k];
-            if (e->sum_float32)
-                ((float *)table)[k * labels + label] = (float)value;
-            else
-                ((double *)table)[k * labels + label] = value;
+            float narrow = (float)value;
+            const void *from = e->sum_float32 ? (const void *)&narrow : (const void *)&value;
+            uint8_t bytes[sizeof value];
+            memcpy(bytes, from, size);
+            for (size_t b = 0; b < size; b++)
+                table[m->split ? (k * size + b) * room + label : (k * room + label) * size + b] =
+                    bytes[b];
         }
-    *tree = (mlf_slice_tree){ .n_ops = program.n_ops, .n_planes = program.n_planes, .ops = ops,
-                              .table = table };
+    return table;
+}
+
+/* As measured: a complete heap costs as much as so many multiplexers of a list. */
+static const int32_t heap_costs[MLF_HEAP_LEVELS + 1] = { 0, 0, 1, 2, 4, 8, 16 };
+
+static const char *make_tree(making *m, int64_t root, mlf_slice_tree *tree)
+{
+    mlf_program program = { .ops = m->ops, .leaves = m->leaves };
+    uint16_t heap[1 << MLF_HEAP_LEVELS];
+    if (mlf_program_make(&program, m->forest, root, m->slots + root))
+        return "bitslice: a tree too big for masks";
+    int32_t height = m->forest->height[root];
+    int complete = height > 0 && height <= MLF_HEAP_LEVELS
+                && program.n_ops > heap_costs[height];
+    if (complete)
+        mlf_program_heap(&program, m->forest, root, m->slots + root, heap);
+    *tree = (mlf_slice_tree){
+        .n_ops = program.n_ops, .n_planes = program.n_planes,
+        .ops = copied(m->memory, program.ops, (size_t)program.n_ops * sizeof *program.ops),
+        .table = make_table(m, &program) };
+    if (complete)
+        tree->heap = copied(m->memory, heap, ((size_t)1 << height) * sizeof *heap);
     memcpy(tree->planes, program.planes, sizeof program.planes);
-    return NULL;
+    return !tree->ops || !tree->table || (complete && !tree->heap) ? MLF_NO_MEMORY : NULL;
 }
 
 /* Trees from `from` on, as many as the masks have room for; *to is the next. */
@@ -241,7 +268,8 @@ const char *mlf_bitslice_lower(const mlf_lowering *in, mlf_head *head)
     slice->prepare = mlf_prepare_make(forest, 1, in->memory);
     if (slice->prepare == NULL || mlf_sum_make(&slice->sum, forest, code_masks, 0, in->memory))
         return MLF_NO_MEMORY;
-    making m = { .forest = forest, .memory = in->memory };
+    slice->split = in->isa == MLF_ISA_COUNT - 1 && MLF_X86;
+    making m = { .forest = forest, .memory = in->memory, .split = slice->split };
     m.numeric = malloc((size_t)forest->n_numeric * 2 * 256 * sizeof *m.numeric + 1);
     m.slots = malloc((size_t)e->n_nodes * sizeof *m.slots + 1);
     m.ops = malloc(sizeof *m.ops * (MLF_MOST_PLANES << MLF_MOST_PLANES));
@@ -253,9 +281,9 @@ const char *mlf_bitslice_lower(const mlf_lowering *in, mlf_head *head)
         return failed;
     size_t sums = (size_t)(e->width > 1 ? e->n_outputs : 1);
     head->data = slice;
-    head->scratch_block = (size_t)forest->n_numeric * 2 * MLF_BLOCK
-                        + (size_t)(code_masks[n_members] + slice->n_masks) * MLF_MASK_BYTES
-                        + sums * MLF_BLOCK * sizeof(double) + 2 * MLF_BLOCK;
+    size_t masks = (size_t)(forest->n_numeric * MLF_RANK_PLANES + code_masks[n_members]
+                            + slice->n_masks);
+    head->scratch_block = masks * sizeof(mlf_mask) + sums * MLF_BLOCK * sizeof(double);
     head->scratch_one = head->scratch_block
                       + mlf_aligned(64 * sizeof(double) * (size_t)e->n_features)
                       + 64 * sizeof(double) * (size_t)e->n_outputs;

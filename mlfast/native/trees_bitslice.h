@@ -1,6 +1,6 @@
 /* Layout "bitslice": blocks of 512 rows, a row in each bit of a mask.
  *
- * 1. Values become one-byte ranks, column by column (trees_prepare.h).
+ * 1. Values become ranks, and those masks of their bits, column by column (trees_columns.h).
  * 2. Every distinct decision (column, missing direction, rank; or set of categories) of a segment
  *    of trees becomes one mask of 512 rows.
  * 3. Each tree's program (trees_program.h) turns masks into the bits of a label a row.
@@ -10,12 +10,13 @@
 #define MLF_TREES_BITSLICE_H
 
 #include "trees_layout.h"
+#include "trees_planes.h"
 #include "trees_program.h"
 
-#define MLF_MASK_BYTES (MLF_BLOCK / 8)
 #define MLF_SEGMENT_MASKS 8192         /* half a MiB of masks: they stay in the L2 cache */
 
-/* Decisions over one column: masks of rank >= ranks[i], into consecutive slots. */
+/* Decisions over one column: masks of rank >= ranks[i], into consecutive slots. A column's run with
+ * missing values left comes before the one with missing values right. */
 typedef struct mlf_slice_run {
     int32_t column;
     int32_t right;             /* 1: missing values go right                             */
@@ -34,13 +35,16 @@ typedef struct mlf_slice_set {
 typedef struct mlf_slice_tree {
     int32_t n_ops, n_planes;
     const mlf_mux *ops;
-    const void *table;         /* float or double [width][2^n_planes]                    */
+    const uint16_t *heap;      /* instead: slots of a complete heap of n_planes levels   */
+    const void *table;         /* float or double [width][2^n_planes]; where bytes are split:
+                                * [width][bytes of a number][2^n_planes, at least 64]    */
     uint16_t planes[MLF_MOST_PLANES];
 } mlf_slice_tree;
 
 /* Consecutive trees and the decisions they need: runs' slots first, then sets'. */
 typedef struct mlf_segment {
     int32_t n_runs, n_sets, n_trees;
+    int32_t first_set;         /* slot                                                   */
     const mlf_slice_run *runs;
     const mlf_slice_set *sets;
     const mlf_slice_tree *trees;
@@ -54,9 +58,10 @@ typedef struct mlf_bitslice {
     const mlf_segment *segments;
     const int32_t *code_masks; /* (n_members + 1,) first mask of each categorical column */
     int32_t n_masks;           /* slots of the largest segment                           */
+    int32_t split;             /* tables are split into bytes (trees_labels.h)           */
 } mlf_bitslice;
 
-/* What a call works on: ranks [n_numeric][2][MLF_BLOCK], masks of each code, slots, sums. */
+/* What a call works on: masks of each column's ranks, of each code, slots; sums. */
 #define MLF_DECLARE_(isa) MLF_DECLARE_HEAD(mlf_bitslice, isa)
 MLF_FOR_EACH_ISA(MLF_DECLARE_)
 #undef MLF_DECLARE_

@@ -1,21 +1,21 @@
-/* Bit slicing of blocks of rows (trees_bitslice.h). A mask is one 512-bit word to the compiler,
- * which makes one, two or four registers of it.
+/* Bit slicing of blocks of rows (trees_bitslice.h).
  *
  *   decision:     mask[r] = rank[column][r] >= rank of the decision
  *   multiplexer:  mask[r] = select[r] ? right[r] : left[r]
  *   label:        byte[r] = sum of plane_k[r] << k;   sum[r] += table[byte[r]]
  */
-#include "trees_bitslice.h"
-
+#include "trees_columns.h"
+#include "trees_labels.h"
 #include "trees_ranks.h"
 
-typedef uint64_t word __attribute__((vector_size(MLF_MASK_BYTES), may_alias));
+#define INLINE static inline __attribute__((always_inline))
+
+typedef mlf_mask word;
 
 typedef struct work {
-    uint8_t *ranks;            /* [n_numeric][left, right][MLF_BLOCK] */
+    word *planes;              /* [n_numeric][MLF_RANK_PLANES] */
     word *codes;               /* rows that have the code, by mlf_bitslice.code_masks */
     word *masks;               /* by slot */
-    uint8_t *labels;           /* [MLF_BLOCK] */
     void *sums;                /* float or double [outputs at once][MLF_BLOCK] */
     int32_t words;             /* of 64 rows, of the 8 that a mask has: the others are not looked at */
 } work;
@@ -32,52 +32,61 @@ static void mask_codes(const mlf_bitslice *slice, int32_t member, const double *
         bits[8 * mlf_code_of(slice->prepare, column, x[r]) + r / 64] |= UINT64_C(1) << r % 64;
 }
 
-static inline __attribute__((always_inline)) void
-at_least(const uint8_t *ranks, uint8_t rank, word *mask, int32_t words)
+/* at_least[v] = rows whose 2 or 4 bits are v or more, for all v; at_least[2^n] none. */
+INLINE void compare_pair(const word *planes, word *at_least)
 {
-#if defined(__AVX512BW__)
-    uint64_t *out = (uint64_t *)(void *)mask;
-    for (int i = 0; i < words; i++)
-        out[i] = _mm512_cmpge_epu8_mask(_mm512_load_si512(ranks + 64 * i),
-                                        _mm512_set1_epi8((char)rank));
-#elif defined(__AVX2__)
-    uint32_t *out = (uint32_t *)(void *)mask;
-    __m256i least = _mm256_set1_epi8((char)rank);
-    for (int i = 0; i < 2 * words; i++) {
-        __m256i v = _mm256_load_si256((const __m256i *)ranks + i);
-        out[i] = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(v, least), v));
-    }
-#elif defined(__SSE2__)
-    uint16_t *out = (uint16_t *)(void *)mask;
-    __m128i least = _mm_set1_epi8((char)rank);
-    for (int i = 0; i < 4 * words; i++) {
-        __m128i v = _mm_load_si128((const __m128i *)ranks + i);
-        out[i] = (uint16_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, least), v));
-    }
-#else
-    uint64_t *out = (uint64_t *)(void *)mask;
-    for (int i = 0; i < words; i++) {
-        uint64_t bits = 0;
-        for (int j = 0; j < 64; j++)
-            bits |= (uint64_t)(ranks[64 * i + j] >= rank) << j;
-        out[i] = bits;
-    }
-#endif
+    at_least[0] = ~(word){ 0 };
+    at_least[1] = planes[0] | planes[1];
+    at_least[2] = planes[1];
+    at_least[3] = planes[0] & planes[1];
+    at_least[4] = (word){ 0 };
 }
 
-static void decide(const mlf_segment *segment, const mlf_bitslice *slice, const work *w)
+INLINE void compare_four(const word *planes, word *at_least)
 {
-    word *out = w->masks + MLF_SLOT_DECISION;
-    for (int32_t i = 0; i < segment->n_runs; i++) {
+    word low[5], high[5];
+    compare_pair(planes, low);
+    compare_pair(planes + 2, high);
+    for (int v = 0; v < 16; v++)
+        at_least[v] = high[v / 4 + 1] | (high[v / 4] & low[v % 4]);
+    at_least[16] = (word){ 0 };
+}
+
+/* Masks of a segment's numeric decisions:
+ *   rank >= 16 a + b   where   rank / 16 >= a + 1, or rank / 16 >= a and rank % 16 >= b */
+static void decide_ranks(const mlf_segment *segment, const mlf_bitslice *slice, const work *w)
+{
+    word low[17], high[17], *out = w->masks + MLF_SLOT_DECISION;
+    for (int32_t i = 0, column = -1; i < segment->n_runs; i++) {
         const mlf_slice_run *run = &segment->runs[i];
-        const uint8_t *ranks = w->ranks + (size_t)(2 * run->column + run->right) * MLF_BLOCK;
-        if (w->words == MLF_BLOCK / 64)        /* the usual case, with constant bounds */
-            for (int32_t j = 0; j < run->count; j++)
-                at_least(ranks, run->ranks[j], out++, MLF_BLOCK / 64);
-        else
-            for (int32_t j = 0; j < run->count; j++)
-                at_least(ranks, run->ranks[j], out++, w->words);
+        const word *planes = w->planes + (size_t)run->column * MLF_RANK_PLANES;
+        int32_t n_planes = mlf_rank_planes(slice->prepare->columns[run->column].n);
+        int32_t n_high = 1 << (n_planes - 4);
+        if (run->column != column) {
+            column = run->column;
+            compare_four(planes, low);
+            if (n_planes == 8)
+                compare_four(planes + 4, high);
+            else if (n_planes == 6)
+                compare_pair(planes + 4, high);
+            else {
+                high[0] = ~(word){ 0 };
+                high[1] = (word){ 0 };
+            }
+        }
+        if (run->right)            /* of a column the second run */
+            for (int32_t v = 1; v <= n_high; v++)
+                high[v] |= planes[MLF_PLANE_MISSING];
+        for (int32_t j = 0; j < run->count; j++) {
+            int32_t rank = run->ranks[j];
+            *out++ = high[rank / 16 + 1] | (high[rank / 16] & low[rank % 16]);
+        }
     }
+}
+
+static void decide_sets(const mlf_segment *segment, const mlf_bitslice *slice, const work *w)
+{
+    word *out = w->masks + segment->first_set;
     for (int32_t i = 0; i < segment->n_sets; i++) {
         const mlf_slice_set *set = &segment->sets[i];
         const word *codes = w->codes + slice->code_masks[set->column];
@@ -88,146 +97,93 @@ static void decide(const mlf_segment *segment, const mlf_bitslice *slice, const 
     }
 }
 
-static void run_program(const mlf_slice_tree *tree, word *masks)
-{
-    for (int32_t i = 0; i < tree->n_ops; i++) {
-        mlf_mux op = tree->ops[i];
-#if defined(__AVX512F__)
-        __m512i *m = (__m512i *)(void *)masks;
-        m[op.out] = _mm512_ternarylogic_epi64(m[op.select], m[op.right], m[op.left], 0xca);
-#else
-        word left = masks[op.left];
-        masks[op.out] = left ^ (masks[op.select] & (left ^ masks[op.right]));
-#endif
-    }
-}
+/* ---------------------------------------------------------------- programs */
 
-/* Eight planes of 64 rows to 64 bytes. */
-static inline void labels_of(const uint64_t *planes, int32_t n_planes, uint8_t *labels)
-{
-#if defined(__AVX512BW__)
-    __m512i bytes = _mm512_setzero_si512();
-    for (int32_t k = 0; k < n_planes; k++)
-        bytes = _mm512_mask_add_epi8(bytes, planes[k], bytes, _mm512_set1_epi8((char)(1 << k)));
-    _mm512_store_si512(labels, bytes);
+/* As much of a mask as a register holds. */
+#if defined(__AVX512F__)
+typedef uint64_t lane __attribute__((vector_size(64), may_alias));
 #elif defined(__AVX2__)
-    __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
-                                        0x0303030303030303);
-    __m256i bit = _mm256_set1_epi64x((int64_t)0x8040201008040201);
-    for (int half = 0; half < 2; half++) {
-        __m256i bytes = _mm256_setzero_si256();
-        for (int32_t k = 0; k < n_planes; k++) {
-            __m256i v = _mm256_set1_epi32((int32_t)(planes[k] >> 32 * half));
-            v = _mm256_and_si256(_mm256_shuffle_epi8(v, spread), bit);
-            v = _mm256_and_si256(_mm256_cmpeq_epi8(v, bit), _mm256_set1_epi8((char)(1 << k)));
-            bytes = _mm256_or_si256(bytes, v);
-        }
-        _mm256_store_si256((__m256i *)labels + half, bytes);
-    }
-#elif defined(__SSE2__)
-    __m128i bit = _mm_set1_epi64x((int64_t)0x8040201008040201);
-    for (int quarter = 0; quarter < 4; quarter++) {
-        __m128i bytes = _mm_setzero_si128();
-        for (int32_t k = 0; k < n_planes; k++) {
-            __m128i v = _mm_cvtsi32_si128((int32_t)(planes[k] >> 16 * quarter));
-            v = _mm_unpacklo_epi8(v, v);           /* each byte eight times */
-            v = _mm_unpacklo_epi16(v, v);
-            v = _mm_and_si128(_mm_unpacklo_epi32(v, v), bit);
-            v = _mm_and_si128(_mm_cmpeq_epi8(v, bit), _mm_set1_epi8((char)(1 << k)));
-            bytes = _mm_or_si128(bytes, v);
-        }
-        _mm_store_si128((__m128i *)labels + quarter, bytes);
-    }
+typedef uint64_t lane __attribute__((vector_size(32), may_alias));
 #else
-    for (int i = 0; i < 8; i++) {          /* an 8 x 8 transposition of bits */
-        uint64_t x = 0;
-        for (int32_t k = 0; k < n_planes; k++)
-            x |= (planes[k] >> 8 * i & 255) << 8 * k;
-        uint64_t t = (x ^ x >> 7) & UINT64_C(0x00aa00aa00aa00aa);
-        x ^= t ^ t << 7;
-        t = (x ^ x >> 14) & UINT64_C(0x0000cccc0000cccc);
-        x ^= t ^ t << 14;
-        t = (x ^ x >> 28) & UINT64_C(0x00000000f0f0f0f0);
-        x ^= t ^ t << 28;
-        for (int j = 0; j < 8; j++)
-            labels[8 * i + j] = (uint8_t)(x >> 8 * j);
-    }
+typedef uint64_t lane __attribute__((vector_size(16), may_alias));
 #endif
-}
 
-static inline void add_floats(const float *table, int32_t n_planes, const uint8_t *labels,
-                              float *sums, int32_t n)
+INLINE lane choose(lane select, lane right, lane left)
 {
 #if defined(__AVX512F__)
-    if (n_planes <= 6) {                   /* the table fits four registers */
-        __mmask16 low = n_planes >= 4 ? 0xffff : (__mmask16)((1 << (1 << n_planes)) - 1);
-        __m512 t[4] = { _mm512_maskz_loadu_ps(low, table) };
-        t[1] = n_planes > 4 ? _mm512_loadu_ps(table + 16) : t[0];
-        t[2] = n_planes > 5 ? _mm512_loadu_ps(table + 32) : t[0];
-        t[3] = n_planes > 5 ? _mm512_loadu_ps(table + 48) : t[1];
-        for (int32_t r = 0; r < n; r += 16) {
-            __m512i at = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(labels + r)));
-            __m512 a = _mm512_permutex2var_ps(t[0], at, t[1]);
-            __m512 b = _mm512_permutex2var_ps(t[2], at, t[3]);
-            __mmask16 high = _mm512_test_epi32_mask(at, _mm512_set1_epi32(32));
-            __m512 value = _mm512_mask_mov_ps(a, high, b);
-            _mm512_store_ps(sums + r, _mm512_add_ps(_mm512_load_ps(sums + r), value));
+    return (lane)_mm512_ternarylogic_epi64((__m512i)select, (__m512i)right, (__m512i)left, 0xca);
+#else
+    return left ^ (select & (left ^ right));
+#endif
+}
+
+static void run_muxes(const mlf_slice_tree *tree, word *masks, word *planes)
+{
+    const mlf_mux *ops = tree->ops;
+    for (int32_t i = 0, n = tree->n_ops; i < n; i++) {
+        const lane *select = (const lane *)&masks[ops[i].select];
+        const lane *right = (const lane *)&masks[ops[i].right];
+        const lane *left = (const lane *)&masks[ops[i].left];
+        lane *out = (lane *)&masks[ops[i].out];
+        for (size_t j = 0; j < sizeof(word) / sizeof(lane); j++)
+            out[j] = choose(select[j], right[j], left[j]);
+    }
+    for (int32_t k = 0; k < tree->n_planes; k++)
+        planes[k] = masks[tree->planes[k]];
+}
+
+/* A complete heap: plane l of the label is the decision of level l that planes 0 .. l - 1 lead to.
+ * pick<n>: the decision n levels below `node`, by planes[p] .. planes[p + n - 1]. */
+typedef struct heap {
+    const char *masks;
+    const uint16_t *slots;
+    lane planes[MLF_HEAP_LEVELS];
+} heap;
+
+INLINE lane pick0(const heap *h, int p, int node)
+{
+    (void)p;
+    return *(const lane *)(const void *)(h->masks + h->slots[node] * sizeof(word));
+}
+
+#define PICK(n, below)                                                                         \
+    INLINE lane pick##n(const heap *h, int p, int node)                                        \
+    {                                                                                          \
+        lane left = pick##below(h, p + 1, 2 * node + 1);                                       \
+        lane right = pick##below(h, p + 1, 2 * node + 2);                                      \
+        return choose(h->planes[p], right, left);                                              \
+    }
+PICK(1, 0)
+PICK(2, 1)
+PICK(3, 2)
+PICK(4, 3)
+PICK(5, 4)
+
+INLINE void run_heap(const mlf_slice_tree *tree, const word *masks, word *planes, int levels)
+{
+    for (size_t j = 0; j < sizeof(word) / sizeof(lane); j++) {
+        heap h = { .masks = (const char *)masks + j * sizeof(lane), .slots = tree->heap };
+#define LEVEL(l)                                                                               \
+        if (levels > l) {                                                                      \
+            h.planes[l] = pick##l(&h, 0, 0);                                                   \
+            ((lane *)&planes[l])[j] = h.planes[l];                                             \
         }
-        return;
+        LEVEL(0) LEVEL(1) LEVEL(2) LEVEL(3) LEVEL(4) LEVEL(5)
+#undef LEVEL
     }
-    for (int32_t r = 0; r < n; r += 16) {
-        __m512i at = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(labels + r)));
-        __m512 value = _mm512_i32gather_ps(at, table, 4);
-        _mm512_store_ps(sums + r, _mm512_add_ps(_mm512_load_ps(sums + r), value));
-    }
-#elif defined(__AVX2__)
-    (void)n_planes;
-    for (int32_t r = 0; r < n; r += 8) {
-        __m256i at = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(labels + r)));
-        __m256 value = _mm256_i32gather_ps(table, at, 4);
-        _mm256_store_ps(sums + r, _mm256_add_ps(_mm256_load_ps(sums + r), value));
-    }
-#else
-    (void)n_planes;
-    for (int32_t r = 0; r < n; r++)
-        sums[r] += table[labels[r]];
-#endif
 }
 
-static inline void add_doubles(const double *table, const uint8_t *labels, double *sums, int32_t n)
+static void run_program(const mlf_slice_tree *tree, word *masks, word *planes)
 {
-#if defined(__AVX512F__)
-    for (int32_t r = 0; r < n; r += 8) {
-        __m256i at = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(labels + r)));
-        __m512d value = _mm512_i32gather_pd(at, table, 8);
-        _mm512_store_pd(sums + r, _mm512_add_pd(_mm512_load_pd(sums + r), value));
+    switch (tree->heap == NULL ? 0 : tree->n_planes) {
+#define CASE(levels) case levels: run_heap(tree, masks, planes, levels); break;
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+#undef CASE
+    default: run_muxes(tree, masks, planes);
     }
-#else
-    for (int32_t r = 0; r < n; r++)
-        sums[r] += table[labels[r]];
-#endif
 }
 
-static void add_tree(const mlf_bitslice *slice, const mlf_slice_tree *tree, const work *w)
-{
-    for (int i = 0; i < w->words; i++) {
-        uint64_t planes[MLF_MOST_PLANES];
-        for (int32_t k = 0; k < tree->n_planes; k++)
-            planes[k] = w->masks[tree->planes[k]][i];
-        labels_of(planes, tree->n_planes, w->labels + 64 * i);
-    }
-    size_t labels = (size_t)1 << tree->n_planes;
-    int32_t width = slice->sum.vectors ? slice->sum.n_outputs : 1;
-    for (int32_t k = 0; k < width; k++) {
-        size_t at = (size_t)k * labels, row = (size_t)k * MLF_BLOCK;
-        if (slice->sum.float32)
-            add_floats((const float *)tree->table + at, tree->n_planes, w->labels,
-                       (float *)w->sums + row, 64 * w->words);
-        else
-            add_doubles((const double *)tree->table + at, w->labels, (double *)w->sums + row,
-                        64 * w->words);
-    }
-}
+/* ---------------------------------------------------------------- sums */
 
 /* Sums of output k, held in place `at`: begin, and end. */
 static void begin(const mlf_bitslice *slice, const work *w, int32_t k, int32_t at)
@@ -244,8 +200,8 @@ static void end(const mlf_bitslice *slice, const work *w, int32_t k, int32_t at,
                 int32_t n)
 {
     for (int32_t r = 0; r < n; r++) {
-        double sum = slice->sum.float32 ? (double)((float *)w->sums)[at * MLF_BLOCK + r]
-                                        : ((double *)w->sums)[at * MLF_BLOCK + r];
+        int32_t i = at * MLF_BLOCK + mlf_sum_place(r, slice->sum.float32 ? 4 : 2);
+        double sum = slice->sum.float32 ? (double)((float *)w->sums)[i] : ((double *)w->sums)[i];
         raw[r] = mlf_sum_finish(&slice->sum, k, sum);
     }
 }
@@ -253,15 +209,10 @@ static void end(const mlf_bitslice *slice, const work *w, int32_t k, int32_t at,
 static work layout_of(const mlf_bitslice *slice, void *scratch)
 {
     int32_t n_members = slice->prepare->n_columns - slice->prepare->n_numeric;
-    uint8_t *at = scratch;
-    work w = { .ranks = at };
-    at += (size_t)slice->prepare->n_numeric * 2 * MLF_BLOCK;
-    w.codes = (word *)(void *)at;
-    at += (size_t)slice->code_masks[n_members] * sizeof(word);
-    w.masks = (word *)(void *)at;
-    at += (size_t)slice->n_masks * sizeof(word);
-    w.labels = at;
-    w.sums = at + MLF_BLOCK;
+    work w = { .planes = scratch };
+    w.codes = w.planes + slice->prepare->n_numeric * MLF_RANK_PLANES;
+    w.masks = w.codes + slice->code_masks[n_members];
+    w.sums = w.masks + slice->n_masks;
     return w;
 }
 
@@ -277,7 +228,7 @@ void MLF_FN(mlf_bitslice_block)(const void *data, const double *x, ptrdiff_t str
     memset(w.masks + MLF_SLOT_ONES, 0xff, sizeof(word));
     for (int32_t c = 0; c < p->n_numeric; c++)
         MLF_FN(mlf_rank_column)(p, c, x + p->feature[c] * stride, n,
-                                w.ranks + (size_t)c * 2 * MLF_BLOCK);
+                                w.planes + (size_t)c * MLF_RANK_PLANES);
     for (int32_t c = p->n_numeric; c < p->n_columns; c++)
         mask_codes(slice, c - p->n_numeric, x + p->feature[c] * stride, n, w.codes);
 
@@ -286,14 +237,16 @@ void MLF_FN(mlf_bitslice_block)(const void *data, const double *x, ptrdiff_t str
         begin(slice, &w, at, at);
     for (int32_t s = 0; s < slice->n_segments; s++) {
         const mlf_segment *segment = &slice->segments[s];
-        decide(segment, slice, &w);
+        decide_ranks(segment, slice, &w);
+        decide_sets(segment, slice, &w);
         for (int32_t t = 0; t < segment->n_trees; t++, tree++) {
             for (; !sum->vectors && tree == sum->first[k + 1]; k++) {
                 end(slice, &w, k, 0, raw + k * stride, n);
                 begin(slice, &w, k + 1, 0);
             }
-            run_program(&segment->trees[t], w.masks);
-            add_tree(slice, &segment->trees[t], &w);
+            word planes[MLF_MOST_PLANES];
+            run_program(&segment->trees[t], w.masks, planes);
+            mlf_add_tree(slice, &segment->trees[t], planes, w.words, w.sums);
         }
     }
     if (sum->vectors)

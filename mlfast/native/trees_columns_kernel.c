@@ -1,4 +1,4 @@
-/* Columns of a block to ranks (trees_prepare.h).
+/* Columns of a block to ranks, and those to masks (trees_columns.h).
  *
  * With AVX-512 a column's search tree stands in registers, and 16 values go down it together:
  *
@@ -7,6 +7,7 @@
  * A 64-bit key goes down with its upper half, as if its lower half were 0; where it meets
  * the upper half of the next cut, the lower halves decide.
  */
+#include "trees_columns.h"
 #include "trees_ranks.h"
 
 /* Which of the two ways is faster here, as measured. */
@@ -16,34 +17,46 @@
 #define PIVOTS 0
 #endif
 
+#define INLINE static inline __attribute__((always_inline))
+
+/* Notes sixteen rows' missing values at a time. */
+INLINE uint32_t note(uint16_t *missing, int32_t r, int32_t n, uint32_t bits, uint32_t bit)
+{
+    bits |= bit << (r & 15);
+    if ((r & 15) == 15 || r + 1 == n) {
+        missing[r / 16] = (uint16_t)bits;
+        bits = 0;
+    }
+    return bits;
+}
+
 /* Any column: pivots, then the cuts that they leave. */
 static void rank_by_pivots(const mlf_prepare *p, int32_t c, const double *x, int32_t n,
-                           uint8_t *left)
+                           uint8_t *ranks, uint16_t *missing)
 {
     const mlf_prepared_column *column = &p->columns[c];
     int few = column->n < 16;
+    uint32_t bits = 0;
     for (int32_t r = 0; r < n; r++) {
-        int32_t missing, rank, block = 0;
+        int32_t absent, rank, block = 0;
         if (p->float32) {
             float f = (float)x[r];
-            missing = mlf_is_missing(p, c, (double)f);
-            int32_t key = missing ? INT32_MIN : mlf_key32(f);
+            absent = mlf_is_missing(p, c, (double)f);
+            int32_t key = absent ? INT32_MIN : mlf_key32(f);
             if (!few)
                 block = mlf_count32(column->pivots, key);
             rank = 16 * block + mlf_count32((const int32_t *)column->cuts + 16 * block, key);
         } else {
-            missing = mlf_is_missing(p, c, x[r]);
-            int64_t key = missing ? INT64_MIN : mlf_key64(x[r]);
+            absent = mlf_is_missing(p, c, x[r]);
+            int64_t key = absent ? INT64_MIN : mlf_key64(x[r]);
             if (!few)
                 block = mlf_count64(column->pivots, key);
             rank = 16 * block + mlf_count64((const int64_t *)column->cuts + 16 * block, key);
         }
-        left[r] = (uint8_t)rank;
-        left[MLF_BLOCK + r] = (uint8_t)(missing ? 255 : rank);
+        ranks[r] = (uint8_t)rank;
+        bits = note(missing, r, n, bits, (uint32_t)absent);
     }
 }
-
-#define INLINE static inline __attribute__((always_inline))
 
 #if defined(__AVX512F__)
 
@@ -119,10 +132,10 @@ INLINE __m512i descend(const __m512i *t, __m512i key, int levels)
 }
 
 INLINE void rank_sixteen(const mlf_prepared_column *column, const __m512i *t, const double *x,
-                         int float32, int zero, int levels, uint8_t *left)
+                         int float32, int zero, int levels, uint8_t *ranks, uint16_t *missing)
 {
     __m512i key, lower;
-    __mmask16 missing = keys_of_sixteen(x, float32, zero, &key, &lower);
+    __mmask16 absent = keys_of_sixteen(x, float32, zero, &key, &lower);
     __m512i rank = descend(t, key, levels);
     if (!float32) {
         __m512i upper = _mm512_i32gather_epi32(rank, column->upper, 4);
@@ -134,48 +147,55 @@ INLINE void rank_sixteen(const mlf_prepared_column *column, const __m512i *t, co
         }
     }
     __m128i bytes = _mm512_cvtepi32_epi8(rank);
-    _mm_store_si128((__m128i *)left, _mm_maskz_mov_epi8((__mmask16)~missing, bytes));
-    _mm_store_si128((__m128i *)(left + MLF_BLOCK),
-                    _mm_mask_mov_epi8(bytes, missing, _mm_set1_epi8(-1)));
+    _mm_store_si128((__m128i *)ranks, _mm_maskz_mov_epi8((__mmask16)~absent, bytes));
+    *missing = absent;
 }
 
 INLINE void rank_by_tree(const mlf_prepared_column *column, const double *x, int32_t n,
-                              int float32, int zero, int levels, uint8_t *left)
+                              int float32, int zero, int levels, uint8_t *ranks, uint16_t *missing)
 {
     __m512i t[16];
     for (int i = 0; i < 16; i++)
         t[i] = i == 0 || 16 * i < 1 << levels ? _mm512_load_si512(column->tree + 16 * i) : t[0];
     for (int32_t r = 0; r < n; r += 16)
-        rank_sixteen(column, t, x + r, float32, zero, levels, left + r);
+        rank_sixteen(column, t, x + r, float32, zero, levels, ranks + r, missing + r / 16);
 }
 #else
 /* The same, a value at a time; the processor overlaps several. */
 INLINE void rank_by_tree(const mlf_prepared_column *column, const double *x, int32_t n,
-                              int float32, int zero, int levels, uint8_t *left)
+                         int float32, int zero, int levels, uint8_t *ranks, uint16_t *missing)
 {
+    uint32_t bits = 0;
     for (int32_t r = 0; r < n; r++) {
         double value = float32 ? (double)(float)x[r] : x[r];
-        int missing = isnan(value) | (zero & (fabs(value) <= MLF_ZERO_LIMIT));
+        int absent = isnan(value) | (zero & (fabs(value) <= MLF_ZERO_LIMIT));
         uint32_t i = mlf_tree_rank(column, float32, levels, value);
-        left[r] = (uint8_t)(missing ? 0 : i);
-        left[MLF_BLOCK + r] = (uint8_t)(missing ? 255 : i);
+        ranks[r] = (uint8_t)(absent ? 0 : i);
+        bits = note(missing, r, n, bits, (uint32_t)absent);
     }
 }
 #endif
 
 void MLF_FN(mlf_rank_column)(const mlf_prepare *p, int32_t c, const double *x, int32_t n,
-                             uint8_t *left)
+                             mlf_mask *planes)
 {
+    _Alignas(64) uint8_t ranks[MLF_BLOCK];
     const mlf_prepared_column *column = &p->columns[c];
     int levels = PIVOTS ? 0 : column->levels, zero = p->zero_missing[c];
+    uint16_t *missing = (uint16_t *)(void *)&planes[MLF_PLANE_MISSING];
+    memset(missing, 0, sizeof(mlf_mask));
     switch (2 * levels + p->float32) {
 #define CASE(l)                                                                                \
-    case 2 * l: rank_by_tree(column, x, n, 0, zero, l, left); break;                      \
-    case 2 * l + 1: rank_by_tree(column, x, n, 1, zero, l, left); break;
+    case 2 * l: rank_by_tree(column, x, n, 0, zero, l, ranks, missing); break;                 \
+    case 2 * l + 1: rank_by_tree(column, x, n, 1, zero, l, ranks, missing); break;
     CASE(4) CASE(6) CASE(8)
 #undef CASE
-    default: rank_by_pivots(p, c, x, n, left);
+    default: rank_by_pivots(p, c, x, n, ranks, missing);
     }
-    memset(left + n, 0, (size_t)(MLF_BLOCK - n));
-    memset(left + MLF_BLOCK + n, 0, (size_t)(MLF_BLOCK - n));
+    memset(ranks + n, 0, (size_t)(MLF_BLOCK - n));
+    switch (mlf_rank_planes(column->n)) {
+    case 4: mlf_planes_of(ranks, 4, planes); break;
+    case 6: mlf_planes_of(ranks, 6, planes); break;
+    default: mlf_planes_of(ranks, 8, planes);
+    }
 }

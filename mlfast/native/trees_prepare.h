@@ -57,16 +57,10 @@ const mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_mem
 
 /* A row as integers: v[c] is column c's copy with missing values left, v[n_columns + c] the copy
  * with missing values right; codes are in both. x: feature f at x[f * stride].
- * v: int32[2 * n_columns + 1], its last INT32_MIN, which is below every K.
- *
- * A column of n rows as bytes, 64-byte aligned: left[r] is the rank with missing values left (0),
- * left[MLF_BLOCK + r] with missing values right (255); both 0 from row n to MLF_BLOCK. The column
- * has at most 255 cuts. Up to 15 numbers past x[n - 1] are read. */
+ * v: int32[2 * n_columns + 1], its last INT32_MIN, which is below every K. */
 #define MLF_DECLARE_(isa)                                                                       \
     void mlf_prepare_words_##isa(const mlf_prepare *p, const double *x, ptrdiff_t stride,      \
-                                 int32_t *v);                                                   \
-    void mlf_rank_column_##isa(const mlf_prepare *p, int32_t c, const double *x, int32_t n,     \
-                               uint8_t *left);
+                                 int32_t *v);
 MLF_FOR_EACH_ISA(MLF_DECLARE_)
 #undef MLF_DECLARE_
 

@@ -123,3 +123,29 @@ int mlf_program_make(mlf_program *program, const mlf_forest *forest, int64_t roo
         }
     return best < 0 ? -1 : best == m.n_planes ? 0 : make(&m, best);
 }
+
+static void fill_heap(const maker *m, int64_t node, int32_t place, int32_t level, int32_t label,
+                      uint16_t *heap)
+{
+    const mlf_ensemble *e = m->forest->ensemble;
+    if (level == m->n_planes) {
+        m->program->leaves[label] = m->forest->leaf[node];
+        return;
+    }
+    int inner = e->feature[node] >= 0;             /* below a leaf both ways lead to it */
+    int64_t left = inner ? m->root + e->left[node] : node;
+    int64_t right = inner ? m->root + e->right[node] : node;
+    heap[place] = inner ? m->slots[node - m->root] : MLF_SLOT_ZEROS;
+    fill_heap(m, left, 2 * place + 1, level + 1, label, heap);
+    fill_heap(m, right, 2 * place + 2, level + 1, label | 1 << level, heap);
+}
+
+void mlf_program_heap(mlf_program *program, const mlf_forest *forest, int64_t root,
+                      const uint16_t *slots, uint16_t *heap)
+{
+    maker m = { .forest = forest, .root = root, .slots = slots, .program = program,
+                .n_planes = forest->height[root] };
+    program->n_planes = m.n_planes;
+    program->n_ops = 0;
+    fill_heap(&m, root, 0, 0, 0, heap);
+}

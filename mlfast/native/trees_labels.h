@@ -1,0 +1,141 @@
+/* Labels to leaf values: table[label] of each row is added to the row's sum.
+ *
+ * With AVX-512 a table of 64 numbers is as many registers as a number has bytes, byte b of all
+ * numbers in register b: one permutation looks up byte b for 64 rows. Unpacking the bytes to
+ * numbers leaves the rows in another order (mlf_sum_place), in which the sums stay until the end.
+ */
+#ifndef MLF_TREES_LABELS_H
+#define MLF_TREES_LABELS_H
+
+#include "trees_bitslice.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512VBMI__)
+
+/* Where the sum of row r stands. */
+INLINE int32_t mlf_sum_place(int32_t r, int32_t per_lane)
+{
+    int32_t lane = r % 64 / 16, within = r % 16;
+    return r / 64 * 64 + within / per_lane * 4 * per_lane + lane * per_lane + within % per_lane;
+}
+
+/* Byte `b` of the numbers of 64 labels; `tables` registers of 64 entries, chosen by the two masks. */
+INLINE __m512i mlf_byte_of(const __m512i *table, int tables, __m512i labels, __mmask64 odd,
+                           __mmask64 upper)
+{
+    __m512i v = _mm512_permutexvar_epi8(labels, table[0]);
+    if (tables > 1)
+        v = _mm512_mask_permutexvar_epi8(v, odd & ~upper, labels, table[1]);
+    if (tables > 2) {
+        v = _mm512_mask_permutexvar_epi8(v, upper & ~odd, labels, table[2]);
+        v = _mm512_mask_permutexvar_epi8(v, upper & odd, labels, table[3]);
+    }
+    return v;
+}
+
+INLINE void mlf_add_split(const __m512i *table, int tables, int float32, const __m512i *labels,
+                          int32_t words, char *sums)
+{
+    for (int32_t i = 0; i < words; i++) {
+        __mmask64 upper = tables > 2 ? _mm512_movepi8_mask(labels[i]) : 0;
+        __mmask64 odd = tables > 1
+            ? _mm512_movepi8_mask(_mm512_add_epi8(labels[i], labels[i])) : 0;
+        __m512i v[8], t[8];
+        int bytes = float32 ? 4 : 8;
+        for (int b = 0; b < bytes; b++)
+            v[b] = mlf_byte_of(table + b * tables, tables, labels[i], odd, upper);
+        for (int b = 0; b < bytes; b += 2) {           /* pairs of bytes: rows 0-7, 8-15 of 16 */
+            t[b] = _mm512_unpacklo_epi8(v[b], v[b + 1]);
+            t[b + 1] = _mm512_unpackhi_epi8(v[b], v[b + 1]);
+        }
+        for (int b = 0; b < bytes; b += 4)             /* fours: rows 0-3, 4-7, 8-11, 12-15 */
+            for (int half = 0; half < 2; half++) {
+                v[b + 2 * half] = _mm512_unpacklo_epi16(t[b + half], t[b + 2 + half]);
+                v[b + 2 * half + 1] = _mm512_unpackhi_epi16(t[b + half], t[b + 2 + half]);
+            }
+        if (float32) {
+            float *sum = (float *)(void *)sums + 64 * i;
+            for (int j = 0; j < 4; j++)
+                _mm512_store_ps(sum + 16 * j, _mm512_add_ps(_mm512_load_ps(sum + 16 * j),
+                                                            _mm512_castsi512_ps(v[j])));
+        } else {
+            double *sum = (double *)(void *)sums + 64 * i;
+            for (int j = 0; j < 8; j++) {
+                __m512i bits = j % 2 ? _mm512_unpackhi_epi32(v[j / 2], v[4 + j / 2])
+                                     : _mm512_unpacklo_epi32(v[j / 2], v[4 + j / 2]);
+                _mm512_store_pd(sum + 8 * j, _mm512_add_pd(_mm512_load_pd(sum + 8 * j),
+                                                           _mm512_castsi512_pd(bits)));
+            }
+        }
+    }
+}
+
+/* Adds what the tree's planes lead to; `sums`: [outputs at once][MLF_BLOCK]. */
+INLINE void mlf_add_tree(const mlf_bitslice *slice, const mlf_slice_tree *tree,
+                         const mlf_mask *planes, int32_t words, void *sums)
+{
+    __m512i labels[8];
+    int float32 = slice->sum.float32, tables = tree->n_planes <= 6 ? 1 : 1 << (tree->n_planes - 6);
+    int32_t width = slice->sum.vectors ? slice->sum.n_outputs : 1;
+    size_t size = float32 ? sizeof(float) : sizeof(double);
+    mlf_bytes_of(planes, tree->n_planes, labels);
+    for (int32_t k = 0; k < width; k++) {
+        const __m512i *table = (const __m512i *)tree->table + (size_t)k * size * (size_t)tables;
+        char *sum = (char *)sums + (size_t)k * MLF_BLOCK * size;
+        switch (2 * tables + float32) {
+#define CASE(n)                                                                                \
+        case 2 * n: mlf_add_split(table, n, 0, labels, words, sum); break;                     \
+        case 2 * n + 1: mlf_add_split(table, n, 1, labels, words, sum); break;
+        CASE(1) CASE(2) CASE(4)
+#undef CASE
+        }
+    }
+}
+
+#else
+
+INLINE int32_t mlf_sum_place(int32_t r, int32_t per_lane)
+{
+    (void)per_lane;
+    return r;
+}
+
+INLINE void mlf_add_floats(const float *table, const uint8_t *labels, float *sums, int32_t n)
+{
+#if defined(__AVX2__)
+    for (int32_t r = 0; r < n; r += 8) {
+        __m256i at = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(labels + r)));
+        __m256 value = _mm256_i32gather_ps(table, at, 4);
+        _mm256_store_ps(sums + r, _mm256_add_ps(_mm256_load_ps(sums + r), value));
+    }
+#else
+    for (int32_t r = 0; r < n; r++)
+        sums[r] += table[labels[r]];
+#endif
+}
+
+INLINE void mlf_add_tree(const mlf_bitslice *slice, const mlf_slice_tree *tree,
+                         const mlf_mask *planes, int32_t words, void *sums)
+{
+    _Alignas(64) uint8_t labels[MLF_BLOCK];
+    size_t n_labels = (size_t)1 << tree->n_planes;
+    int32_t width = slice->sum.vectors ? slice->sum.n_outputs : 1, n = 64 * words;
+    for (int32_t i = 0; i < words; i++)
+        mlf_bytes_of(planes, tree->n_planes, i, labels + 64 * i);
+    for (int32_t k = 0; k < width; k++) {
+        size_t at = (size_t)k * n_labels, row = (size_t)k * MLF_BLOCK;
+        if (slice->sum.float32) {
+            mlf_add_floats((const float *)tree->table + at, labels, (float *)sums + row, n);
+            continue;
+        }
+        const double *table = (const double *)tree->table + at;
+        double *sum = (double *)sums + row;
+        for (int32_t r = 0; r < n; r++)
+            sum[r] += table[labels[r]];
+    }
+}
+#endif
+
+#undef INLINE
+#endif
