@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from mlfast import compiler, spec
 from mlfast.errors import UnsupportedError
-from mlfast.export import encoder, header, names, tables, trees
+from mlfast.export import encoder, header, names, network, tables, trees
 
 ABIS = ("mlfast", "treelite-runtime", "tl2cgen")
 
@@ -146,10 +146,14 @@ def _head(head: object) -> list[str]:
             ".coef = linear_coef, .intercept = linear_intercept };\n"
             "#define MODEL_HEAD(x, raw) mlf_linear_one(&linear, x, raw, NULL)\n",
         ]
+    if isinstance(head, spec.Network):
+        call = "#define MODEL_HEAD(x, raw) network_run(x, raw)\n"
+        return [_template("network.c"), network.source(head), call]
     if head is None:
         return []
     raise UnsupportedError(
-        f"export: expected trees, a linear model or an encoder, got a {type(head).__name__}"
+        "export: expected trees, a linear model, a network or an encoder, got a "
+        f"{type(head).__name__}"
     )
 
 
