@@ -18,9 +18,10 @@ NATIVE = Path("mlfast/native")
 # Which module holds which files of native/. The pool is in one module alone: it is the
 # process's only one. *_kernel.c is compiled once for every instruction set.
 POOL = ["gate.c", "pool.c", "strategies.c"]
-NETWORKS = ["isa.c", *(path.name for path in NATIVE.glob("nn*.c"))]
+WIDE = ["isa.c", *(path.name for path in NATIVE.glob("nn_wide*.c"))]
+NETWORKS = ["isa.c", *sorted({path.name for path in NATIVE.glob("nn*.c")} - set(WIDE))]
 FOREIGN = ["foreign.c"]
-CORE = {path.name for path in NATIVE.glob("*.c")} - {*POOL, *NETWORKS, *FOREIGN} | {"isa.c"}
+CORE = {path.name for path in NATIVE.glob("*.c")} - {*POOL, *NETWORKS, *WIDE, *FOREIGN} | {"isa.c"}
 
 # No flag here can change a result: no fast-math, no contraction, no -march=native.
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
@@ -88,6 +89,7 @@ MODULES = [
     extension("mlfast._foreign", FOREIGN),
     extension("mlfast._pool", POOL),
     extension("mlfast.nn._nn", NETWORKS, [numpy.get_include()]),
+    extension("mlfast.nn._wide", WIDE, [numpy.get_include()]),
 ]
 
 setup(

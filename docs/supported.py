@@ -65,7 +65,7 @@ def table() -> str:
         ("**Small networks**", ""),
         (
             "`mlfast.nn`",
-            _names(set(nn.__all__) - {"Net", "load", "from_json", "from_onnx", "from_torch"}),
+            _names({n for n in nn.__all__ if n[0].isupper()} - {"Net", "LinearClassifier"}),
         ),
         ("torch: `nn.Module`", "of the same layers"),
         ("ONNX files", "float32, static shapes: " + _names(_onnx_operators.OPERATORS)),

@@ -106,6 +106,21 @@ MLF_INLINE vec v_fma(vec a, vec b, vec c)
 #endif
 }
 
+typedef double dvec __attribute__((vector_size(4 * MLF_V)));
+
+MLF_INLINE dvec v_fma_double(dvec a, dvec b, dvec c)
+{
+#if defined(__AVX512F__)
+    return (dvec)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__AVX2__)
+    return (dvec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined(__aarch64__)
+    return (dvec)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
 /* a > b ? a : b, so b where either is NaN. */
 MLF_INLINE vec v_max(vec a, vec b)
 {

@@ -23,6 +23,7 @@ from mlfast.nn.layers import (
     Linear,
     MaxPool2d,
 )
+from mlfast.nn.linear_classifier import LinearClassifier
 from mlfast.nn.onnx_reader import from_onnx
 from mlfast.nn.sequential import Sequential
 from mlfast.nn.torch_reader import from_torch
@@ -38,6 +39,7 @@ __all__ = [
     "Flatten",
     "LeakyReLU",
     "Linear",
+    "LinearClassifier",
     "LogSoftmax",
     "MaxPool2d",
     "Net",

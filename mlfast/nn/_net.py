@@ -152,7 +152,7 @@ class Net(_nn.Runner):
         plan, _ = self._plan_for(shape)
         out = np.empty((len(x), math.prod(plan.output_shape)), np.float32)
         if len(x):
-            parts = max(1, min(_thread_count(n_threads), len(x)))
+            parts = max(1, min(thread_count(n_threads), len(x)))
             self._run_batch(plan, x, out, _strategy.STATIC if parts > 1 else 0, parts)
         return out.argmax(axis=1)
 
@@ -206,7 +206,7 @@ def load(path: str | os.PathLike[str]) -> Net:
     return Net(head)
 
 
-def _thread_count(n_threads: Any) -> int:
+def thread_count(n_threads: Any) -> int:
     if isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer)) or n_threads < 1:
         raise ValueError(f"n_threads: expected an int >= 1, got {n_threads!r}")
     return min(int(n_threads), _pool.MAX_THREADS)
