@@ -147,7 +147,7 @@ def _lines(
             listed = ", ".join(map(str, sizes))
             yield f"    network_softmax({x}, {out}, {listed}, {int(operation.log)});"
         case spec.Activation():
-            a, b = (tables.number(np.float32(v), single=True) for v in (operation.a, operation.b))
+            a, b = (tables.number(v, single=True) for v in (operation.a, operation.b))
             value = f"({x})[i]"
             if operation.name != "identity":
                 value = f"network_{operation.name}({value}, {a}, {b})"

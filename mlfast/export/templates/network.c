@@ -41,6 +41,7 @@ static void network_convolve(const float *restrict x, float *restrict out, const
             out[i] = bias[o];
         for (int k = 0; k < c->channels * c->kernel_height * c->kernel_width; k++, weight++) {
             const int kx = k % c->kernel_width, ky = k / c->kernel_width % c->kernel_height;
+            const float w = *weight;
             const int channel = k / (c->kernel_width * c->kernel_height);
             const int from_y = ky * c->dilation_y - c->top, from_x = kx * c->dilation_x - c->left;
             const int first_x = network_first(from_x, c->stride_x, 0);
@@ -51,8 +52,12 @@ static void network_convolve(const float *restrict x, float *restrict out, const
                 const float *row = image + (channel * c->height + in_y) * c->width + from_x;
                 if (in_y >= c->height)
                     break;
-                for (int i = first_x; i < end; i++)
-                    out[y * c->out_width + i] += *weight * row[i * c->stride_x];
+                if (c->stride_x == 1)    /* compilers vectorise this one */
+                    for (int i = first_x; i < end; i++)
+                        out[y * c->out_width + i] += w * row[i];
+                else
+                    for (int i = first_x; i < end; i++)
+                        out[y * c->out_width + i] += w * row[i * c->stride_x];
             }
         }
     }
