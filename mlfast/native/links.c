@@ -144,39 +144,58 @@ static void modified_huber(const double *x, int32_t n, double *out)
         share(out, n);
 }
 
-static void apply(const mlf_output *o, uint8_t link, double a, double b, const double *x,
+/* Links of one number at a time: name, expression of x with parameter a. */
+#define SCALAR_LINKS(LINK)                                                                         \
+    LINK(MLF_IDENTITY, x)                                                                          \
+    LINK(MLF_SIGMOID, sigmoid(x, a))                                                               \
+    LINK(MLF_SIGMOID_FLOAT32, sigmoid_float32((float)x))                                           \
+    LINK(MLF_LINK_EXP, exp(x))                                                                     \
+    LINK(MLF_EXP_FLOAT32, expf((float)x))                                                          \
+    LINK(MLF_LOG1P_EXP, log1p(exp(x)))                                                             \
+    LINK(MLF_SIGNED_SQUARE, copysign(x * x, x))                                                    \
+    LINK(MLF_HINGE, x > 0.0 ? 1.0 : 0.0)
+
+static void apply(const mlf_output *o, uint8_t link, double a, double b, const double *in,
                   int32_t n, double *out)
 {
-#define EACH_(expression)                                                                          \
-    do {                                                                                           \
-        for (int32_t i = 0; i < n; i++)                                                            \
-            out[i] = (expression);                                                                 \
-        return;                                                                                    \
-    } while (0)
     switch ((mlf_link_name)link) {
-    case MLF_IDENTITY: EACH_(x[i]);
-    case MLF_SIGMOID: EACH_(sigmoid(x[i], a));
-    case MLF_SIGMOID_FLOAT32: EACH_(sigmoid_float32((float)x[i]));
-    case MLF_SOFTMAX: softmax(x, n, out); return;
-    case MLF_SOFTMAX_FLOAT32: softmax_float32(x, n, out); return;
-    case MLF_LINK_EXP: EACH_(exp(x[i]));
-    case MLF_EXP_FLOAT32: EACH_(expf((float)x[i]));
-    case MLF_LOG1P_EXP: EACH_(log1p(exp(x[i])));
-    case MLF_SIGNED_SQUARE: EACH_(copysign(x[i] * x[i], x[i]));
-    case MLF_HINGE: EACH_(x[i] > 0.0 ? 1.0 : 0.0);
-    case MLF_OVR: ovr(x, n, out); return;
-    case MLF_ISOLATION: isolation(o->power, a, b, x, n, out); return;
-    case MLF_MODIFIED_HUBER: modified_huber(x, n, out); return;
-    case MLF_LINK_ARGMAX: out[0] = first_largest(x, n); return;
-    case MLF_SOFTMAX_NUMPY: softmax_numpy(o->exp, x, n, b != 0.0, out); return;
-    case MLF_EXP_NUMPY: exp_numpy(o->exp, x, n, out); return;
+#define CASE_(name, expression)                                                                    \
+    case name:                                                                                     \
+        for (int32_t i = 0; i < n; i++) {                                                          \
+            double x = in[i];                                                                      \
+            out[i] = (expression);                                                                 \
+        }                                                                                          \
+        return;
+    SCALAR_LINKS(CASE_)
+#undef CASE_
+    case MLF_SOFTMAX: softmax(in, n, out); return;
+    case MLF_SOFTMAX_FLOAT32: softmax_float32(in, n, out); return;
+    case MLF_OVR: ovr(in, n, out); return;
+    case MLF_ISOLATION: isolation(o->power, a, b, in, n, out); return;
+    case MLF_MODIFIED_HUBER: modified_huber(in, n, out); return;
+    case MLF_LINK_ARGMAX: out[0] = first_largest(in, n); return;
+    case MLF_SOFTMAX_NUMPY: softmax_numpy(o->exp, in, n, b != 0.0, out); return;
+    case MLF_EXP_NUMPY: exp_numpy(o->exp, in, n, out); return;
     }
-#undef EACH_
+}
+
+/* `apply` to one number, without its loops. */
+static inline double apply_one(const mlf_output *o, uint8_t link, double a, double b, double x)
+{
+    switch ((mlf_link_name)link) {
+#define CASE_(name, expression) case name: return (expression);
+    SCALAR_LINKS(CASE_)
+#undef CASE_
+    default: apply(o, link, a, b, &x, 1, &x); return x;
+    }
 }
 
 void mlf_decide(const mlf_output *o, const double *raw, int32_t n_raw, double *decisions)
 {
-    apply(o, o->decision_link, o->decision_a, o->decision_b, raw, n_raw, decisions);
+    if (n_raw == 1)
+        decisions[0] = apply_one(o, o->decision_link, o->decision_a, o->decision_b, raw[0]);
+    else
+        apply(o, o->decision_link, o->decision_a, o->decision_b, raw, n_raw, decisions);
 }
 
 void mlf_link(const mlf_output *o, const double *decisions, double *values)
@@ -185,8 +204,7 @@ void mlf_link(const mlf_output *o, const double *decisions, double *values)
         apply(o, o->link, o->a, o->b, decisions, o->n_decisions, values);
         return;
     }
-    double p;
-    apply(o, o->link, o->a, o->b, decisions, 1, &p);
+    double p = apply_one(o, o->link, o->a, o->b, decisions[0]);
     values[0] = o->float32 ? (double)(1.0f - (float)p) : 1.0 - p;
     values[1] = p;
 }

@@ -46,10 +46,11 @@ const char *mlf_lanes_lower(const mlf_lowering *in, mlf_head *head);
 
 static inline size_t mlf_aligned(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
-/* int32 from one prepared row to the next, whole cache lines. */
+/* int32 from one prepared row to the next, whole cache lines; seven more than the row's own may
+ * be written. */
 static inline size_t mlf_row_words(const mlf_prepare *p)
 {
-    return mlf_aligned((2 * (size_t)p->n_columns + 1) * sizeof(int32_t)) / sizeof(int32_t);
+    return mlf_aligned((2 * (size_t)p->n_columns + 8) * sizeof(int32_t)) / sizeof(int32_t);
 }
 
 #endif

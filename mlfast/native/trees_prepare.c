@@ -101,7 +101,7 @@ static int make_codes(mlf_prepared_column *out, const mlf_column *column, mlf_me
     return 0;
 }
 
-const mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *memory)
+mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *memory)
 {
     const mlf_ensemble *e = forest->ensemble;
     size_t n = (size_t)forest->n_columns;

@@ -19,6 +19,7 @@
 
 #define MLF_MISSING_LEFT INT32_MIN
 #define MLF_MISSING_RIGHT INT32_MAX
+#define MLF_SIGN UINT32_C(0x80000000)
 #define MLF_ALWAYS_LEFT INT32_MAX      /* a K that nothing in copy `left` reaches        */
 
 typedef struct mlf_prepared_column {
@@ -44,6 +45,7 @@ typedef struct mlf_prepare {
     int32_t n_features, n_columns, n_numeric;
     int32_t float32;           /* inputs are rounded to float                            */
     int32_t ranks;             /* 1: values are ranks; 0: 32-bit keys (needs float32)    */
+    uint32_t flip;             /* words are `^ flip`; MLF_SIGN: unsigned in their order  */
     int32_t any_zero;          /* some column takes zeros for missing                    */
     int32_t identity;          /* column c reads feature c                               */
     uint8_t category_rule;
@@ -53,11 +55,12 @@ typedef struct mlf_prepare {
 } mlf_prepare;
 
 /* Copies what the walks need of a forest's columns; NULL: no memory. */
-const mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *memory);
+mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *memory);
 
 /* A row as integers: v[c] is column c's copy with missing values left, v[n_columns + c] the copy
  * with missing values right; codes are in both. x: feature f at x[f * stride].
- * v: int32[2 * n_columns + 1], its last INT32_MIN, which is below every K. */
+ * v: int32[2 * n_columns + 8], v[2 * n_columns] INT32_MIN, which is below every K; the rest is
+ * undefined. All but codes are `^ flip`. */
 #define MLF_DECLARE_(isa)                                                                       \
     void mlf_prepare_words_##isa(const mlf_prepare *p, const double *x, ptrdiff_t stride,      \
                                  int32_t *v);

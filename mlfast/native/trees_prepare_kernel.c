@@ -40,18 +40,32 @@ static inline int32_t rank_of(const mlf_prepare *p, int32_t c, double x, int32_t
     return rank64(column, *missing ? INT64_MIN : mlf_key64(x));
 }
 
+/* Both copies of column c. */
+static inline void put_word(const mlf_prepare *p, int32_t c, int32_t word, int32_t missing,
+                            int32_t *v)
+{
+    v[c] = (missing ? MLF_MISSING_LEFT : word) ^ (int32_t)p->flip;
+    v[p->n_columns + c] = (missing ? MLF_MISSING_RIGHT : word) ^ (int32_t)p->flip;
+}
+
 #if defined(__AVX512F__)
+/* Whole registers are stored, never a masked part: that could not be forwarded to the walk's
+ * loads. What goes beyond a copy is overwritten by the next one, or is the row's padding. */
 static inline void word_keys(const mlf_prepare *p, const double *x, ptrdiff_t stride, int32_t *v)
 {
+    const __m256i flip = _mm256_set1_epi32((int32_t)p->flip);
+    const __m256i absent = _mm256_set1_epi32(MLF_MISSING_LEFT ^ (int32_t)p->flip);
+    const __m256i right = _mm256_set1_epi32(MLF_MISSING_RIGHT ^ (int32_t)p->flip);
     for (int32_t c = 0; c < p->n_numeric; c += 8) {
-        int32_t left = p->n_numeric - c;
-        __mmask8 some = left >= 8 ? 0xff : (__mmask8)((1 << left) - 1);
         __m512i wide = _mm512_setzero_si512();
         __m256i narrow = _mm256_setzero_si256();
-        __mmask8 missing = mlf_keys_of_eight(p, x, stride, c, &wide, &narrow);
-        _mm256_mask_storeu_epi32(v + c, some, narrow);
-        narrow = _mm256_mask_mov_epi32(narrow, missing, _mm256_set1_epi32(MLF_MISSING_RIGHT));
-        _mm256_mask_storeu_epi32(v + p->n_columns + c, some, narrow);
+        mlf_keys_of_eight(p, x, stride, c, &wide, &narrow);
+        _mm256_storeu_si256((__m256i *)(v + c), _mm256_xor_si256(narrow, flip));
+    }
+    for (int32_t c = 0; c < p->n_numeric; c += 8) {     /* no key is MLF_MISSING_LEFT */
+        __m256i narrow = _mm256_loadu_si256((const __m256i *)(v + c));
+        narrow = _mm256_mask_mov_epi32(narrow, _mm256_cmpeq_epi32_mask(narrow, absent), right);
+        _mm256_storeu_si256((__m256i *)(v + p->n_columns + c), narrow);
     }
 }
 #else
@@ -59,9 +73,7 @@ static inline void word_keys(const mlf_prepare *p, const double *x, ptrdiff_t st
 {
     for (int32_t c = 0; c < p->n_numeric; c++) {
         float f = (float)x[p->feature[c] * stride];
-        int32_t key = mlf_key32(f), missing = mlf_is_missing(p, c, (double)f);
-        v[c] = missing ? MLF_MISSING_LEFT : key;
-        v[p->n_columns + c] = missing ? MLF_MISSING_RIGHT : key;
+        put_word(p, c, mlf_key32(f), mlf_is_missing(p, c, (double)f), v);
     }
 }
 #endif
@@ -74,10 +86,9 @@ void MLF_FN(mlf_prepare_words)(const mlf_prepare *p, const double *x, ptrdiff_t 
     else
         for (int32_t c = 0; c < p->n_numeric; c++) {
             int32_t rank = rank_of(p, c, x[p->feature[c] * stride], &missing);
-            v[c] = missing ? MLF_MISSING_LEFT : rank;
-            v[n + c] = missing ? MLF_MISSING_RIGHT : rank;
+            put_word(p, c, rank, missing, v);
         }
     for (int32_t c = p->n_numeric; c < n; c++)
         v[c] = v[n + c] = mlf_code_of(p, c, x[p->feature[c] * stride]);
-    v[2 * n] = INT32_MIN;
+    v[2 * n] = INT32_MIN ^ (int32_t)p->flip;
 }

@@ -94,7 +94,8 @@ static inline __mmask8 mlf_keys_of_eight(const mlf_prepare *p, const double *x, 
         value = _mm512_maskz_loadu_pd(some, x + c);
     else {
         __m512i at = _mm512_cvtepi32_epi64(_mm256_maskz_loadu_epi32(some, p->feature + c));
-        at = _mm512_mullo_epi64(at, _mm512_set1_epi64(stride));
+        if (stride != 1)
+            at = _mm512_mullo_epi64(at, _mm512_set1_epi64(stride));
         value = _mm512_mask_i64gather_pd(_mm512_setzero_pd(), some, at, x, 8);
     }
     __mmask8 missing;

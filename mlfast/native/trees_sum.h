@@ -124,6 +124,13 @@ static inline void mlf_sum_end(const mlf_sum *s, mlf_running *running, double *r
 /* One row, all trees at once. */
 static inline void mlf_sum_leaves(const mlf_sum *s, const int32_t *leaf, double *raw)
 {
+    if (s->n_outputs == 1 && s->float32) {     /* most models: no more than the additions */
+        float sum = (float)mlf_sum_start(s, 0);
+        for (int32_t t = 0; t < s->n_trees; t++)
+            sum += ((const float *)s->values)[leaf[t]];
+        raw[0] = mlf_sum_finish(s, 0, (double)sum);
+        return;
+    }
     mlf_running running = mlf_sum_begin(s, raw);
     mlf_sum_trees(s, &running, leaf, 0, s->n_trees, raw);
     mlf_sum_end(s, &running, raw);
