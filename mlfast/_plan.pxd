@@ -181,7 +181,7 @@ cdef class NativePlan:
 
     cdef void *_allocate(self, size_t size) except NULL
     cdef void *_copy(self, array) except? NULL
-    cdef void *_ufunc(self, str name) except NULL
+    cdef void *_ufunc(self, str name, int type_number=*) except NULL
     cdef _make_vocabulary(self, vocabulary)
     cdef _make_encoder(self, plan, int isa)
     cdef _make_head(self, head, int isa, layout)

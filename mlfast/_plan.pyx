@@ -128,18 +128,18 @@ cdef class NativePlan:
         memcpy(memory, cnp.PyArray_DATA(source), source.nbytes)
         return memory
 
-    cdef void *_ufunc(self, str name) except NULL:
-        """NumPy's loop for float64; NumPy stays loaded as long as this module."""
+    cdef void *_ufunc(self, str name, int type_number=cnp.NPY_DOUBLE) except NULL:
+        """NumPy's loop for a type; NumPy stays loaded as long as this module."""
         cdef cnp.ufunc ufunc = getattr(np, name)
         cdef mlf_ufunc *result = <mlf_ufunc *>self._allocate(sizeof(mlf_ufunc))
         cdef int i, n_args = ufunc.nin + ufunc.nout
         for i in range(ufunc.ntypes):
-            if all(ufunc.types[n_args * i + j] == cnp.NPY_DOUBLE for j in range(n_args)):
+            if all(ufunc.types[n_args * i + j] == type_number for j in range(n_args)):
                 result.loop = <void (*)(char **, const ptrdiff_t *, const ptrdiff_t *,
                                         void *) noexcept>ufunc.functions[i]
                 result.data = ufunc.data[i]
                 return result
-        raise RuntimeError(f"numpy.{name} has no loop for float64")
+        raise RuntimeError(f"numpy.{name} has no loop for type number {type_number}")
 
     cdef _make_vocabulary(self, vocabulary):
         cdef Py_ssize_t n = len(vocabulary.keys)
@@ -264,6 +264,8 @@ cdef class NativePlan:
         links = {output.decision_link, output.link}
         if links & {"softmax_numpy", "exp_numpy"}:
             o.exp = <const mlf_ufunc *>self._ufunc("exp")
+        if "softmax_numpy_float32" in links:
+            o.exp = <const mlf_ufunc *>self._ufunc("exp", cnp.NPY_FLOAT)
         if "isolation" in links:
             o.power = <const mlf_ufunc *>self._ufunc("power")
         o.n_decisions = self.plan.head.n_outputs

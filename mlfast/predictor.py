@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,6 +15,8 @@ from mlfast.errors import RecordError
 from mlfast.tables import TableReader
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlfast._function import Function
 
 MISSING_FIELDS = ("error", "nan")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlfast.predictor import Predictor
 
 #: Links whose original uses NumPy's vectorised exp or another libm: see docs/exactness.md.
-_VECTORISED_LINKS = {"softmax", "softmax_numpy", "ovr"}
+_VECTORISED_LINKS = {"softmax", "softmax_numpy", "softmax_numpy_float32", "ovr"}
 _PROBABILITY_ULP = 2
 #: A Normalizer's sum: NumPy adds in an order that depends on the batch's layout in memory.
 _NORM_ULP = 4

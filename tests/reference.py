@@ -138,6 +138,9 @@ def _link(name: str, params: tuple[float, float], x: np.ndarray) -> np.ndarray:
         if name == "softmax_numpy":
             whole = np.exp(x - x.max())[None]
             return (whole / (whole.cumsum()[-1] if b else whole.sum(axis=1)))[0]
+        if name == "softmax_numpy_float32":
+            whole = np.exp(x.astype(np.float32) - np.float32(x.max()))[None]
+            return (whole / whole.sum(axis=1))[0]
         if name == "exp_numpy":
             return np.exp(x)
         assert name == "argmax"

@@ -19,6 +19,7 @@ _POSTPROCESSORS = {
     "softmax_float32": "softmax",
     "argmax": "softmax",  # treelite has no other for XGBoost's multi:softmax
     "softmax_numpy": "softmax",
+    "softmax_numpy_float32": "softmax",
     "exp": "exponential",
     "exp_numpy": "exponential",
     "exp_float32": "exponential",

@@ -95,7 +95,7 @@ def classifier_output(objective: str, n_outputs: int, n_classes: int) -> spec.Ou
     classes = tuple(range(n_classes))
     if objective == "multi:softmax":
         return spec.Output(
-            link="softmax_float32",
+            link="softmax_numpy_float32",  # SciPy's softmax of the margins
             rule="argmax_margin",
             classes=classes,
             class_dtype="int32",

@@ -37,54 +37,60 @@ static void softmax(const double *x, int32_t n, double *out)
         out[i] /= sum;
 }
 
-/* Exported models know no NumPy: they take the C library's functions. */
-static void exp_numpy(const mlf_ufunc *numpy, const double *x, int32_t n, double *out)
-{
-    for (int32_t i = 0; i < n && numpy == NULL; i++)
-        out[i] = exp(x[i]);
-    if (numpy == NULL)
-        return;
-    char *in_out[2] = { (char *)x, (char *)out };
-    const ptrdiff_t count = n, strides[2] = { sizeof *x, sizeof *out };
-    numpy->loop(in_out, &count, strides, numpy->data);
-}
-
-/* NumPy's sum along a contiguous axis, up to 128 numbers at a time. */
-static double sum_numpy(const double *x, int32_t n)
-{
-    if (n > 128) {
-        int32_t half = n / 2 - n / 2 % 8;
-        return sum_numpy(x, half) + sum_numpy(x + half, n - half);
+/* NumPy's softmax in `type`: exp_name is its exponential (the C library's in exported models,
+ * which know no NumPy), sum_name its sum along a contiguous axis, up to 128 numbers at a time. */
+#define NUMPY_SOFTMAX(type, c_exp, exp_name, sum_name, softmax_name)                               \
+    static void exp_name(const mlf_ufunc *numpy, const double *x, int32_t n, double *out)          \
+    {                                                                                              \
+        enum { MOST = 64 };                                                                        \
+        type values[MOST];                                                                         \
+        for (int32_t i = 0; i < n; i += MOST) {                                                    \
+            char *in_out[2] = { (char *)values, (char *)values };                                  \
+            const ptrdiff_t count = n - i < MOST ? n - i : MOST;                                   \
+            const ptrdiff_t strides[2] = { sizeof(type), sizeof(type) };                           \
+            for (ptrdiff_t k = 0; k < count; k++)                                                  \
+                values[k] = numpy != NULL ? (type)x[i + k] : c_exp((type)x[i + k]);                \
+            if (numpy != NULL)                                                                     \
+                numpy->loop(in_out, &count, strides, numpy->data);                                 \
+            for (ptrdiff_t k = 0; k < count; k++)                                                  \
+                out[i + k] = (double)values[k];                                                    \
+        }                                                                                          \
+    }                                                                                              \
+    static type sum_name(const double *x, int32_t n)                                               \
+    {                                                                                              \
+        if (n > 128) {                                                                             \
+            int32_t half = n / 2 - n / 2 % 8;                                                      \
+            return sum_name(x, half) + sum_name(x + half, n - half);                               \
+        }                                                                                          \
+        type sum = 0, s[8];                                                                        \
+        int32_t i = 0;                                                                             \
+        if (n >= 8) {                                                                              \
+            for (; i < 8; i++)                                                                     \
+                s[i] = (type)x[i];                                                                 \
+            for (; i < n - n % 8; i++)                                                             \
+                s[i % 8] += (type)x[i];                                                            \
+            sum = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));               \
+        }                                                                                          \
+        for (; i < n; i++)                                                                         \
+            sum += (type)x[i];                                                                     \
+        return sum;                                                                                \
+    }                                                                                              \
+    static void softmax_name(const mlf_ufunc *numpy, const double *x, int32_t n, int in_order,     \
+                             double *out)                                                          \
+    {                                                                                              \
+        type max = (type)x[first_largest(x, n)], sum = 0;                                          \
+        for (int32_t i = 0; i < n; i++)                                                            \
+            out[i] = (double)((type)x[i] - max);                                                   \
+        exp_name(numpy, out, n, out);                                                              \
+        for (int32_t i = 0; i < n && in_order; i++)                                                \
+            sum += (type)out[i];                                                                   \
+        if (!in_order)                                                                             \
+            sum = sum_name(out, n);                                                                \
+        for (int32_t i = 0; i < n; i++)                                                            \
+            out[i] = (double)((type)out[i] / sum);                                                 \
     }
-    double sum = 0.0;
-    int32_t i = 0;
-    if (n >= 8) {
-        double s[8];
-        for (; i < 8; i++)
-            s[i] = x[i];
-        for (; i < n - n % 8; i++)
-            s[i % 8] += x[i];
-        sum = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-    }
-    for (; i < n; i++)
-        sum += x[i];
-    return sum;
-}
-
-static void softmax_numpy(const mlf_ufunc *numpy, const double *x, int32_t n, int in_order,
-                          double *out)
-{
-    double max = x[first_largest(x, n)], sum = 0.0;
-    for (int32_t i = 0; i < n; i++)
-        out[i] = x[i] - max;
-    exp_numpy(numpy, out, n, out);
-    for (int32_t i = 0; i < n && in_order; i++)
-        sum += out[i];
-    if (!in_order)
-        sum = sum_numpy(out, n);
-    for (int32_t i = 0; i < n; i++)
-        out[i] /= sum;
-}
+NUMPY_SOFTMAX(double, exp, exp_numpy, sum_numpy, softmax_numpy)
+NUMPY_SOFTMAX(float, expf, exp_numpy_float32, sum_numpy_float32, softmax_numpy_float32)
 
 /* -(2 ** -(x / a)) - b in NumPy's power. */
 static void isolation(const mlf_ufunc *numpy, double a, double b, const double *x, int32_t n,
@@ -175,6 +181,7 @@ static void apply(const mlf_output *o, uint8_t link, double a, double b, const d
     case MLF_MODIFIED_HUBER: modified_huber(in, n, out); return;
     case MLF_LINK_ARGMAX: out[0] = first_largest(in, n); return;
     case MLF_SOFTMAX_NUMPY: softmax_numpy(o->exp, in, n, b != 0.0, out); return;
+    case MLF_SOFTMAX_NUMPY_FLOAT32: softmax_numpy_float32(o->exp, in, n, 0, out); return;
     case MLF_EXP_NUMPY: exp_numpy(o->exp, in, n, out); return;
     }
 }
@@ -212,7 +219,8 @@ void mlf_link(const mlf_output *o, const double *decisions, double *values)
 static int is_elementwise(uint8_t link)
 {
     return link != MLF_SOFTMAX && link != MLF_SOFTMAX_FLOAT32 && link != MLF_OVR
-        && link != MLF_MODIFIED_HUBER && link != MLF_LINK_ARGMAX && link != MLF_SOFTMAX_NUMPY;
+        && link != MLF_MODIFIED_HUBER && link != MLF_LINK_ARGMAX && link != MLF_SOFTMAX_NUMPY
+        && link != MLF_SOFTMAX_NUMPY_FLOAT32;
 }
 
 int mlf_links_one(const mlf_output *o)

@@ -22,6 +22,7 @@ LINKS: dict[str, str] = {
     "modified_huber": "(clip(x, -1, 1) + 1) / 2, several divided by their sum: SGDClassifier",
     "softmax_numpy": "softmax in NumPy's exp and sum; b is 1 where it sums in order",
     "exp_numpy": "exp(x) in NumPy's exp",
+    "softmax_numpy_float32": "softmax in NumPy's float32 exp and sum: XGBClassifier multi:softmax",
 }
 
 #: How a label follows. `m` are decision values, `v` linked values.
