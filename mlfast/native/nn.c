@@ -32,27 +32,25 @@ static void run_part(void *context, int part)
         s->kernel->run(s->op, s->base, begin, end);
 }
 
-static void run_op(const mlf_nn *net, const mlf_nn_op *op, float *const *base, mlf_runner runner,
-                   int n_parts)
+static void run_op(const mlf_nn *net, const mlf_nn_op *op, float *const *base, mlf_runner runner)
 {
     const mlf_nn_kernel *kernel = &net->kernels->of[op->kind];
     if (kernel->prepare)
         kernel->prepare(op, base);
-    if (runner && op->parallel) {
-        split s = { kernel, op, base, n_parts < op->n_items ? n_parts : op->n_items };
+    if (runner) {
+        split s = { kernel, op, base, op->n_parts < op->n_items ? op->n_parts : op->n_items };
         runner(s.n_parts, run_part, &s);
     } else {
         kernel->run(op, base, 0, op->n_items);
     }
 }
 
-void mlf_nn_forward(const mlf_nn *net, const float *x, float *out, float *arena,
-                    mlf_runner runner, int n_parts)
+void mlf_nn_forward(const mlf_nn *net, const float *x, float *out, float *arena)
 {
     /* Operations do not write to their input. */
     float *const base[MLF_NN_BASES] = { arena, (float *)(uintptr_t)x, out };
     for (int i = 0; i < net->n_ops; i++)
-        run_op(net, &net->ops[i], base, runner, n_parts);
+        run_op(net, &net->ops[i], base, net->ops[i].runner);
 }
 
 /* ---------------------------------------------------------------- several examples */
@@ -72,7 +70,7 @@ static void run_rows(const mlf_nn *net, const float *x, float *out, float *arena
         float *const base[MLF_NN_BASES] = { arena, first[MLF_NN_INPUT] + r * stride[MLF_NN_INPUT],
                                             out + r * stride[MLF_NN_OUTPUT] };
         for (int i = 0; i < net->tail; i++)
-            run_op(net, &net->ops[i], base, NULL, 1);
+            run_op(net, &net->ops[i], base, NULL);
         if (r > 0 && net->cut.base == MLF_NN_ARENA)
             memcpy(arena + r * net->arena + net->cut.offset, arena + net->cut.offset,
                    4 * (size_t)net->cut_size);
@@ -88,7 +86,7 @@ static void run_rows(const mlf_nn *net, const float *x, float *out, float *arena
             float *base[MLF_NN_BASES];
             for (int b = 0; b < MLF_NN_BASES; b++)
                 base[b] = first[b] + r * stride[b];
-            run_op(net, op, base, NULL, 1);
+            run_op(net, op, base, NULL);
         }
     }
 }
@@ -141,7 +139,7 @@ static void head_one(const void *data, const double *x, double *raw, void *scrat
     float *out = aligned(scratch, (float **)&scratch, net->n_outputs);
     for (int64_t i = 0; i < net->n_inputs; i++)
         in[i] = (float)x[i];
-    mlf_nn_forward(net, in, out, scratch, NULL, 1);
+    mlf_nn_forward(net, in, out, scratch);
     for (int64_t i = 0; i < net->n_outputs; i++)
         raw[i] = out[i];
 }

@@ -43,7 +43,8 @@ typedef struct mlf_nn_op {
     int32_t kind;             /* mlf_nn_kind                                              */
     int32_t activation;       /* convolutions, linear: identity or relu                   */
     int32_t n_items;
-    int32_t parallel;         /* worth the cost of a fork-join                            */
+    int32_t n_parts;          /* for the runner                                           */
+    mlf_runner runner;        /* NULL: the items are done one after another               */
     mlf_nn_place in, other, out, work;
     const float *weights, *bias; /* packed; of ADD, MULTIPLY, COPY: a constant operand, or NULL */
     int32_t channels, height, width;
@@ -103,12 +104,11 @@ typedef struct mlf_nn {
 /* Floats of arena that mlf_nn_batch needs for each thread. */
 int64_t mlf_nn_batch_arena(const mlf_nn *net);
 
-/* One example; parallel operations are cut into n_parts for the runner (NULL: sequential).
+/* One example, each operation split as it says.
  * x: float[n_inputs], out: float[n_outputs], arena: float[net->arena], 64-byte aligned. */
-void mlf_nn_forward(const mlf_nn *net, const float *x, float *out, float *arena,
-                    mlf_runner runner, int n_parts);
+void mlf_nn_forward(const mlf_nn *net, const float *x, float *out, float *arena);
 
-/* n examples, cut into n_threads ranges. x: float[n][n_inputs], out: float[n][n_outputs],
+/* n examples, cut into n_threads ranges; operations are not split. x: float[n][n_inputs], out: float[n][n_outputs],
  * arena: float[n_threads][mlf_nn_batch_arena], 64-byte aligned. */
 void mlf_nn_batch(const mlf_nn *net, const float *x, int64_t n, float *out, float *arena,
                   mlf_runner runner, int n_threads);

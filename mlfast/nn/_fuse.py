@@ -24,6 +24,7 @@ class Node:
     shape: Shape
     relu: bool = False
     pool: int = 1
+    numbers: tuple[int, ...] = ()  # of the network's operations that it does
 
 
 def fuse(network: spec.Network) -> tuple[list[Node], Node | None]:
@@ -44,6 +45,7 @@ def fuse(network: spec.Network) -> tuple[list[Node], Node | None]:
                 made = _make(operation, inputs, in_shapes, shapes[number + 1])
                 nodes += made
                 node = made[-1]
+            node.numbers += (number,)
         value.append(node)
         inherited = any(shared[v] for v in operation.inputs) and node in inputs
         shared.append(inherited or uses[number + 1] > 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlfast import spec
 from mlfast.errors import SpecError
+from mlfast.nn import _strategy
 from mlfast.nn._net import Net
 from mlfast.spec.network import Shape
 
@@ -25,8 +26,14 @@ class Layer(Net):
     #: Axes of an example, None: any.
     axes: ClassVar[int | None] = None
 
+    #: How the layer's work on one example is split among threads: see `Net.forward`.
+    strategy: str | None = dataclasses.field(default=None, kw_only=True)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "_absent", ())
+        if self.strategy is not None and self.strategy not in _strategy.STRATEGIES:
+            want = ", ".join(_strategy.STRATEGIES)
+            raise self._fail(f"expects strategy to be one of {want}, got {self.strategy!r}")
         self._check()
         for name, value in (("_plans", {}), ("_isa", None), ("_graph", None)):
             object.__setattr__(self, name, value)
@@ -56,6 +63,9 @@ class Layer(Net):
         operation = self.operation(input_shape, 0) or spec.Reshape((0,), input_shape)
         return spec.Network(input_shape, (operation,))
 
+    def _strategies(self, shape: Shape) -> dict[int, str]:
+        return {} if self.strategy is None else {0: self.strategy}
+
     def _axes(self) -> int:
         return self.axes or 1
 
@@ -74,8 +84,8 @@ class Layer(Net):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __reduce__(self) -> Any:
-        fields = dataclasses.fields(self)
-        return type(self), tuple(getattr(self, field.name) for field in fields)
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return _rebuild, (type(self), fields)
 
     # ------------------------------------------------------------ checks
 
@@ -133,3 +143,7 @@ class Layer(Net):
         if channels is not None and shape[0] not in (None, channels):
             raise self._fail(f"expects {channels} input channels, got {shape[0]}")
         return shape if channels is None else (channels, *shape[1:])
+
+
+def _rebuild(layer: type[Layer], fields: dict[str, Any]) -> Layer:
+    return layer(**fields)

@@ -97,7 +97,7 @@ def _lower_node(node: Node, kernels: Mapping[str, int]) -> Fields:
     for source in node.inputs:
         if source is not None and isinstance(source.operation, spec.Tensor):
             fields["weights"] = source.operation.value
-    fields["shape_out"] = node.shape
+    fields["shape_out"], fields["numbers"] = node.shape, node.numbers
     return fields
 
 

@@ -57,8 +57,8 @@ class Net(_nn.Runner):
         found = self._plans.get(key)
         if found is None:
             lowered = lower(self.network(shape), _nn.kernels(self._isa))
-            number, split, n_parts, reason = _strategy.choose(lowered, strategy)
-            found = _nn.Plan(lowered, self._isa, number, split, n_parts), reason
+            splits, reason = _strategy.choose(lowered, strategy, self._strategies(shape))
+            found = _nn.Plan(lowered, self._isa, splits), reason
             if len(self._plans) >= MAX_PLANS:
                 self._plans.clear()
             self._plans[key] = found
@@ -83,6 +83,10 @@ class Net(_nn.Runner):
         if target is not result:
             result[...] = target
         return result
+
+    def _strategies(self, shape: Shape) -> dict[int, str]:
+        """Strategies that layers ask for, by number of the operation."""
+        return {}
 
     def _example_shape(self, shape: Shape) -> tuple[Shape, bool]:
         """Shape of one example, and whether x is a batch of them."""
@@ -110,12 +114,15 @@ class Net(_nn.Runner):
             raise SpecError("plan: expected input_shape, the layers take images of any size")
         plan, reason = self._plan_for(tuple(shape))
         lowered = lower(self.network(plan.input_shape), _nn.kernels(self._isa))
+        splits, _ = _strategy.choose(lowered, None, self._strategies(plan.input_shape))
         lines = [f"{plan.isa}; {reason}"]
-        lines += [
-            f"{f['kind'].lower()} -> {f['shape_out']}" + (", relu" if f.get("activation") else "")
-            + (", max pool 2" if f.get("pool") == 2 else "")
-            for f in lowered.operations
-        ]  # fmt: skip
+        for f, (number, n_parts) in zip(lowered.operations, splits, strict=True):
+            lines.append(
+                f"{f['kind'].lower()} -> {f['shape_out']}"
+                + (", relu" if f.get("activation") else "")
+                + (", max pool 2" if f.get("pool") == 2 else "")
+                + (f", {_strategy.STRATEGIES[number]}, {n_parts} parts" if number else "")
+            )
         return "\n".join(lines)
 
     # ------------------------------------------------------------ predicting

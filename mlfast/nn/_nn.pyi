@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any, Final, final
 
 import numpy as np
@@ -15,15 +16,11 @@ class Plan:
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     isa: str
-    strategy: int
-    n_parts: int
     def __init__(
         self,
         lowered: Lowered,
         isa: str | None = None,
-        strategy: int = 0,
-        parallel: set[int] | tuple[int, ...] = (),
-        n_parts: int = 1,
+        splits: Sequence[tuple[int, int]] = (),
     ) -> None: ...
     def head_capsule(self) -> Any: ...
     def forward(self, x: np.ndarray, out: np.ndarray) -> None: ...

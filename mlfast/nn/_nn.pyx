@@ -42,7 +42,8 @@ cdef extern from "nn.h" nogil:
         int32_t base
         int64_t offset
     ctypedef struct mlf_nn_op:
-        int32_t kind, activation, n_items, parallel
+        int32_t kind, activation, n_items, n_parts
+        mlf_runner runner
         mlf_nn_place in_ "in"
         mlf_nn_place other, out, work
         const float *weights
@@ -71,8 +72,7 @@ cdef extern from "nn.h" nogil:
         mlf_nn_place cut
         int64_t cut_size, rows_work
     int64_t mlf_nn_batch_arena(const mlf_nn *net)
-    void mlf_nn_forward(const mlf_nn *net, const float *x, float *out, float *arena,
-                        mlf_runner runner, int n_parts)
+    void mlf_nn_forward(const mlf_nn *net, const float *x, float *out, float *arena)
     void mlf_nn_batch(const mlf_nn *net, const float *x, int64_t n, float *out, float *arena,
                       mlf_runner runner, int n_threads)
     void mlf_nn_head(const mlf_nn *net, mlf_head *head)
@@ -142,9 +142,7 @@ cdef class Plan:
     cdef cnp.npy_intp in_shape[MAX_AXES]
     cdef cnp.npy_intp out_shape[MAX_AXES]
     cdef bint release
-    cdef readonly int n_parts
     cdef int n_threads  # that the process allowed when the plan was made
-    cdef readonly int strategy
     # Arenas that no call is using; taken and given back with the GIL held.
     cdef void *spare[SPARE]
     cdef int n_spare
@@ -152,7 +150,7 @@ cdef class Plan:
     def __cinit__(self):
         memset(self.spare, 0, sizeof(self.spare))
 
-    def __init__(self, lowered, isa=None, int strategy=0, parallel=(), int n_parts=1):
+    def __init__(self, lowered, isa=None, splits=()):
         cdef int i
         cdef mlf_isa chosen = isa_by_name(isa)
         if len(lowered.input_shape) > MAX_AXES or len(lowered.output_shape) > MAX_AXES:
@@ -165,14 +163,12 @@ cdef class Plan:
             self.in_shape[i] = self.input_shape[i]
         for i in range(self.out_axes):
             self.out_shape[i] = self.output_shape[i]
-        self.strategy, self.n_parts = strategy, n_parts
         self.n_threads = pool_threads()
         self.ops = <mlf_nn_op *>calloc(len(lowered.operations), sizeof(mlf_nn_op))
         if self.ops == NULL:
             raise MemoryError
         for i, fields in enumerate(lowered.operations):
             self.fill(&self.ops[i], fields)
-            self.ops[i].parallel = i in parallel
         self.net.kernels = mlf_nn_kernels_for(chosen)
         self.net.ops, self.net.n_ops = self.ops, len(lowered.operations)
         self.net.n_inputs = int(np.prod(self.input_shape))
@@ -180,7 +176,11 @@ cdef class Plan:
         self.net.arena = lowered.arena
         self.net.tail, self.net.cut_size = lowered.tail, lowered.cut_size
         self.net.cut, self.net.rows_work = place(lowered.cut), lowered.rows_work
-        self.release = sum(f["cycles"] for f in lowered.operations) > 2.4 * KEEP_GIL_NS
+        for i, (strategy, n_parts) in enumerate(splits):
+            if strategy > 0:
+                self.ops[i].runner, self.ops[i].n_parts = pool_runner(strategy), n_parts
+        cycles = sum(f["cycles"] for f in lowered.operations)
+        self.release = cycles > 2.4 * KEEP_GIL_NS or any(strategy for strategy, _ in splits)
 
     def __dealloc__(self):
         cdef int i
@@ -253,23 +253,20 @@ cdef class Plan:
                 return False
         return True
 
-    cdef run_one(self, const float *x, float *out, int strategy, int n_parts):
+    cdef run_one(self, const float *x, float *out):
         cdef void *block
         cdef float *arena
-        cdef mlf_runner runner = NULL
         if self.n_spare > 0:
             self.n_spare -= 1
             block = self.spare[self.n_spare]
         else:
             block = arena_block(self.net.arena)
         arena = aligned(block)
-        if strategy > 0:
-            runner = pool_runner(strategy)
-        if self.release or strategy > 0:
+        if self.release:
             with nogil:
-                mlf_nn_forward(&self.net, x, out, arena, runner, n_parts)
+                mlf_nn_forward(&self.net, x, out, arena)
         else:
-            mlf_nn_forward(&self.net, x, out, arena, runner, n_parts)
+            mlf_nn_forward(&self.net, x, out, arena)
         if self.n_spare < SPARE:
             self.spare[self.n_spare] = block
             self.n_spare += 1
@@ -278,8 +275,7 @@ cdef class Plan:
 
     def forward(self, cnp.ndarray x, cnp.ndarray out):
         """One example; arrays checked by the caller: float32, C order, the plan's shapes."""
-        self.run_one(<const float *>cnp.PyArray_DATA(x), <float *>cnp.PyArray_DATA(out),
-                     self.strategy, self.n_parts)
+        self.run_one(<const float *>cnp.PyArray_DATA(x), <float *>cnp.PyArray_DATA(out))
 
     def batch(self, cnp.ndarray x, cnp.ndarray out, int strategy, int n_threads):
         """Several examples along the first axis, split by example; checked by the caller."""
@@ -317,8 +313,9 @@ cdef class Runner:
         out : float32 array, optional
             Takes the result; writeable and C-contiguous.
         strategy : {"sequential", "spawn", "pool", "static"}, optional
-            How an example's work is split among threads; the result does not
-            depend on it. By default what `plan` says. A batch is split by example.
+            How an example's work is split among threads, whatever the layers say;
+            the result does not depend on it. By default what `plan` says. A batch
+            is split by example.
 
         Returns
         -------
@@ -335,7 +332,7 @@ cdef class Runner:
                   and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)) or overlap(x, out):
             return self._forward(x, out, strategy)
         plan.run_one(<const float *>cnp.PyArray_DATA(<cnp.ndarray>x),
-                     <float *>cnp.PyArray_DATA(<cnp.ndarray>out), plan.strategy, plan.n_parts)
+                     <float *>cnp.PyArray_DATA(<cnp.ndarray>out))
         return out
 
     def __call__(self, x, out=None, strategy=None):

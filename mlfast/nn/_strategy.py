@@ -30,22 +30,56 @@ def _measured(n_threads: int) -> tuple[float, float]:
     return _pool.measure()
 
 
-def choose(lowered: Lowered, strategy: int | None) -> tuple[int, set[int], int, str]:
-    """Strategy, the operations that are split, parts of each, and the reason in words."""
-    split = {i for i, f in enumerate(lowered.operations) if f["n_items"] > 1}
+#: Of an operation: the strategy's number, and the parts it is cut into.
+Split = tuple[int, int]
+
+
+def choose(
+    lowered: Lowered, strategy: int | None, wanted: dict[int, str]
+) -> tuple[list[Split], str]:
+    """Split of each operation, and the reason in words.
+
+    `strategy` holds for all of them; else `wanted` for those of the network's operations that
+    it numbers; else what is worth its cost.
+    """
     n_threads = threads.get_num_threads()
+    items = [int(f["n_items"]) for f in lowered.operations]
     if strategy is not None:
-        parts = {SEQUENTIAL: 1, SPAWN: SPAWN_PARTS, QUEUE: 4 * n_threads, STATIC: n_threads}
-        return strategy, split, parts[strategy], f"{STRATEGIES[strategy]}: asked for"
+        splits = [_split(strategy, n, n_threads) for n in items]
+        return splits, f"{STRATEGIES[strategy]}: asked for"
+    asked = [
+        next((wanted[number] for number in f["numbers"] if number in wanted), None)
+        for f in lowered.operations
+    ]
+    usual, reason = _default(lowered, n_threads, [name is None for name in asked])
+    splits = [
+        _split(number(name), items[i], n_threads) if name is not None
+        else _split(STATIC, items[i], n_threads) if i in usual else (SEQUENTIAL, 1)
+        for i, name in enumerate(asked)
+    ]  # fmt: skip
+    return splits, reason if None in asked else "the layers' strategies"
+
+
+def _split(strategy: int, n_items: int, n_threads: int) -> Split:
+    parts = {SEQUENTIAL: 1, SPAWN: SPAWN_PARTS, QUEUE: 4 * n_threads, STATIC: n_threads}
+    n = min(parts[strategy], n_items)
+    return (strategy, n) if n > 1 else (SEQUENTIAL, 1)
+
+
+def _default(lowered: Lowered, n_threads: int, open_: list[bool]) -> tuple[set[int], str]:
+    """Of the operations that are open, those worth splitting among the process's workers."""
     times = [float(f["cycles"]) / CYCLES_PER_NS for f in lowered.operations]
     total = sum(times)
     about = f"about {total / 1000:.1f} us of work"
     if n_threads == 1:
-        return SEQUENTIAL, set(), 1, f"sequential: {about}, one thread"
+        return set(), f"sequential: {about}, one thread"
     if total * (1 - 1 / n_threads) < WORTH_MEASURING_NS:
-        return SEQUENTIAL, set(), 1, f"sequential: {about}, too little to split"
+        return set(), f"sequential: {about}, too little to split"
     spinning, parked = _measured(n_threads)
-    gains = {i: times[i] * (1 - 1 / n_threads) - 2 * spinning for i in split}
+    gains = {
+        i: times[i] * (1 - 1 / n_threads) - 2 * spinning
+        for i, f in enumerate(lowered.operations) if f["n_items"] > 1 and open_[i]
+    }  # fmt: skip
     split = {i for i, gain in gains.items() if gain > 0}
     saved = sum(gains[i] for i in split)
     costs = (
@@ -53,5 +87,5 @@ def choose(lowered: Lowered, strategy: int | None) -> tuple[int, set[int], int, 
         f"{parked / 1000:.1f} us (a fork-join {spinning / 1000:.1f} us once awake)"
     )
     if saved < 1.5 * parked:
-        return SEQUENTIAL, set(), 1, f"sequential: {costs}"
-    return STATIC, split, n_threads, f"static: {costs}"
+        return set(), f"sequential: {costs}"
+    return split, f"static: {costs}"

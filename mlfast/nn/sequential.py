@@ -89,6 +89,16 @@ class Sequential(Net):
                 operations.append(operation)
         return spec.Network(tuple(shape), tuple(operations) or (spec.Reshape((0,), tuple(shape)),))
 
+    def _strategies(self, shape: Shape) -> dict[int, str]:
+        wanted: dict[int, str] = {}
+        number = 0
+        for layer, before in zip(self.layers, self._infer(tuple(shape))[:-1], strict=True):
+            if layer.operation(before, 0) is not None:  # type: ignore[arg-type]
+                if layer.strategy is not None:
+                    wanted[number] = layer.strategy
+                number += 1
+        return wanted
+
     def _axes(self) -> int:
         return next((layer.axes for layer in self.layers if layer.axes), None) or 1
 
@@ -124,7 +134,7 @@ class Sequential(Net):
         prefixes = dict(zip(weighted, names or map(str, weighted), strict=True))
         layers = []
         for number, layer in enumerate(self.layers):
-            new = {}
+            new: dict[str, Any] = {}
             for name in layer.weight_names():
                 key, old = f"{prefixes[number]}.{name}", getattr(layer, name)
                 new[name] = state.take(key, f"layers[{number}]")
