@@ -4,6 +4,7 @@ import functools
 import shutil
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -47,6 +48,39 @@ def test_random_ensembles(tmp_path_factory, seed):
     X = rows(rng, head)
     got = export(predictor, tmp_path_factory.mktemp("export")).predict(X)
     same(got, values(predictor, X))
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 128))
+def test_blocks_that_are_sliced(tmp_path_factory, seed, n_leaves):
+    rng = np.random.default_rng(seed)
+    n_trees = 1 + 600 // n_leaves
+    head = ensemble(rng, n_trees, n_leaves, 5, members=False, input_dtype="float64")
+    predictor = mlfast.Predictor(model(head))
+    folder = tmp_path_factory.mktemp("export")
+    with mock.patch("mlfast.export.slices.SPLITS_A_LEVEL", 1000):
+        library = export(predictor, folder)
+        source = predictor.export_source(folder / "model.c").read_text()
+    assert "#define TREES_SLICED 1" in source
+    X = rows(rng, head, 150)
+    want = values(predictor, X)
+    for n in (1, 15, 16, 63, 64, 65, 150):
+        same(library.predict(X[:n]), want[:n])
+
+
+def test_which_blocks_are_sliced(tmp_path):
+    def sliced(**forced):
+        rng = np.random.default_rng(0)
+        head = ensemble(rng, 10, **({"n_leaves": 20, "n_features": 5} | forced))
+        source = mlfast.Predictor(model(head)).export_source(tmp_path / "model.c").read_text()
+        return "#define TREES_SLICED 1" in source
+
+    double = {"members": False, "input_dtype": "float64"}
+    assert sliced(**double)
+    assert not sliced(**(double | {"input_dtype": "float32"}))
+    assert not sliced(**(double | {"members": True}))
+    assert not sliced(**(double | {"n_leaves": 129}))
+    assert not sliced(**(double | {"n_features": 1, "n_leaves": 100}))  # more than 254 thresholds
 
 
 def test_long_tables_are_written_as_bytes(tmp_path):

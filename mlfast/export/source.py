@@ -134,7 +134,8 @@ def _native(name: str) -> str:
 def _head(head: object) -> list[str]:
     if isinstance(head, spec.TreeEnsemble):
         call = "#define MODEL_HEAD(x, raw) trees_one(x, raw)\n"
-        return [trees.source(head), _template("trees.c"), call]
+        text, sliced = trees.source(head)
+        return [text, _template("trees.c"), _template("slices.c") if sliced else "", call]
     if isinstance(head, spec.Linear):
         return [
             _native("linear.h"),

@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from mlfast.export import tables
+from mlfast.export import slices, tables
 from mlfast.spec import TreeEnsemble
 from mlfast.spec.trees import CATEGORY_RULES, LESS_EQUAL, MEMBER
 
@@ -39,8 +39,10 @@ class _Columns:
         return len(self.features)
 
 
-def source(e: TreeEnsemble) -> str:
-    """The tables of an ensemble as C99, with the macros that templates/trees.c reads."""
+def source(e: TreeEnsemble) -> tuple[str, bool]:
+    """The tables of an ensemble as C99, with the macros that templates/trees.c reads; and whether
+    blocks of rows are sliced (templates/slices.c).
+    """
     inner = e.feature >= 0
     member = inner & (e.comparison == MEMBER)
     numeric, members = _Columns.of(e, inner & ~member), _Columns.of(e, member)
@@ -78,9 +80,12 @@ def source(e: TreeEnsemble) -> str:
     nodes = np.zeros(max(e.n_nodes + e.n_trees, 1), _NODE[width])
     nodes["key"][place] = key
     nodes["link"][place] = entry.astype(np.uint64) << np.uint64(shift) | distance.astype(np.uint64)
+    block_rows = _block_rows(n_entries, e.n_outputs)
+    sliced = block_rows == BLOCK_ROWS and slices.fits(e, key, height)
     macros = {
         "TREES_COUNT": e.n_trees,
-        "TREES_ROWS": _block_rows(n_entries, e.n_outputs),
+        "TREES_ROWS": block_rows,
+        "TREES_SLICED": int(sliced),
         "TREES_OUTPUTS": e.n_outputs,
         "TREES_WIDTH": e.width,
         "TREES_NUMERIC": len(numeric),
@@ -117,7 +122,9 @@ def source(e: TreeEnsemble) -> str:
         tables.structs("trees_nodes", "trees_node", nodes),
         tables.array("trees_values", values),
     ]
-    return head + "\n".join(parts)
+    if sliced:
+        parts.append(slices.source(e, key, entry))
+    return head + "\n".join(parts), sliced
 
 
 def _block_rows(n_entries: int, n_outputs: int) -> int:

@@ -42,7 +42,7 @@ static int32_t trees_number(int32_t column, double x)
     int32_t n = trees_first_cut[column + 1] - trees_first_cut[column];
     while (n > 1) {
         int32_t half = n / 2;
-        base += base[half - 1] <= x ? half : 0;
+        base += half & -(int32_t)(base[half - 1] <= x);    /* no branch to mispredict */
         n -= half;
     }
     return (int32_t)(base - cuts) + (n == 1 && base[0] <= x);
@@ -129,7 +129,7 @@ static void trees_begin(trees_sum *sum)
 
 static void trees_add(trees_sum *sum, int32_t tree, uint32_t leaf)
 {
-    const trees_sum *values = trees_values + (size_t)trees_nodes[leaf].key * TREES_WIDTH;
+    const trees_sum *values = trees_values + (size_t)leaf * TREES_WIDTH;
     if (TREES_WIDTH == 1)
         sum[trees_output[tree]] += values[0];
     else
@@ -169,7 +169,7 @@ static void trees_row(const int32_t *v, double *raw)
             }
         }
         for (int j = 0; j < TREES_CHAINS && t + j < TREES_COUNT; j++)
-            trees_add(sum, t + j, i[j]);
+            trees_add(sum, t + j, (uint32_t)trees_nodes[i[j]].key);
     }
     trees_end(sum, raw);
 }
@@ -182,7 +182,7 @@ static void trees_one(const double *x, double *raw)
     trees_row(v, raw);
 }
 
-#if TREES_ROWS
+#if TREES_ROWS && !TREES_SLICED
 /* A block of rows, tree after tree, eight rows at a time: a tree stays in the nearest cache while
  * all rows go through it. n <= TREES_ROWS; v: int32_t[n][TREES_ENTRIES], raw: double[n][TREES_OUTPUTS] */
 static void trees_rows(const int32_t *v, int32_t n, double *raw)
@@ -208,7 +208,7 @@ static void trees_rows(const int32_t *v, int32_t n, double *raw)
                 }
             }
             for (int j = 0; j < TREES_CHAINS; j++)
-                trees_add(sums + (r + j) * TREES_OUTPUTS, t, i[j]);
+                trees_add(sums + (r + j) * TREES_OUTPUTS, t, (uint32_t)trees_nodes[i[j]].key);
         }
     for (int32_t r = 0; r < whole; r++)
         trees_end(sums + r * TREES_OUTPUTS, raw + r * TREES_OUTPUTS);
