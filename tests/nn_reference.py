@@ -39,6 +39,26 @@ def convolution(o, x):
     return result
 
 
+def convolution_3d(o, x):
+    pads = [(0, 0), *zip(o.padding[:3], o.padding[3:], strict=True)]
+    padded = np.pad(x, pads)
+    per_group, n_in = len(o.weight) // o.groups, o.weight.shape[1]
+    sizes = [
+        (n - d * (k - 1) - 1) // s + 1
+        for n, k, s, d in zip(
+            padded.shape[1:], o.weight.shape[2:], o.stride, o.dilation, strict=True
+        )
+    ]
+    result = np.empty((len(o.weight), *sizes))
+    for c, *at in itertools.product(range(len(o.weight)), *map(range, sizes)):
+        window = padded[c // per_group * n_in :][:n_in]
+        for axis, place in enumerate(at):
+            taps = place * o.stride[axis] + np.arange(o.weight.shape[2 + axis]) * o.dilation[axis]
+            window = window.take(taps, axis=1 + axis)
+        result[(c, *at)] = np.sum(window * o.weight[c].astype(np.float64)) + o.bias[c]
+    return result
+
+
 def pooling(o, x):
     result = np.empty((len(x), len(o.rows), len(o.columns)))
     for i, (r0, r1, rows) in enumerate(o.rows):
@@ -83,6 +103,7 @@ def affine(o, x):
 OPERATIONS = {
     spec.Dense: dense,
     spec.Convolution: convolution,
+    spec.Convolution3d: convolution_3d,
     spec.Pooling: pooling,
     spec.Activation: activation,
     spec.Softmax: softmax,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn_reference import error, run
 
-from mlfast import nn, threads
+from mlfast import nn, spec, threads
 from mlfast.nn import _nn
 
 BOUND = 1e-5
@@ -68,6 +68,25 @@ def test_convolution(
     if relu:
         layers.append(nn.ReLU())
     check(nn.Sequential(*layers, input_shape=x.shape), x)
+
+
+@EXAMPLES
+@given(
+    seed=st.integers(0, 99), groups=st.integers(1, 3), n_in=st.integers(1, 3),
+    n_out=st.integers(1, 4), kernel=st.tuples(sizes, sizes, sizes),
+    stride=st.tuples(sizes, sizes, sizes),
+    padding=st.tuples(*[st.integers(0, 2)] * 6), dilation=st.tuples(sizes, sizes, sizes),
+    size=st.tuples(*[st.integers(7, 11)] * 3),
+)  # fmt: skip
+def test_convolution_of_volumes(
+    seed, groups, n_in, n_out, kernel, stride, padding, dilation, size
+):  # fmt: skip
+    weight = numbers(seed, groups * n_out, n_in, *kernel)
+    made = spec.Convolution3d(
+        (0,), weight, numbers(seed, len(weight)), stride, padding, dilation, groups
+    )
+    shape = (groups * n_in, *size)
+    check(nn.Net(spec.Network(shape, (made,))), numbers(seed, *shape))
 
 
 @pytest.mark.parametrize("kernel", ["_channels", "_planes"])

@@ -134,6 +134,8 @@ def _lines(
             listed = ", ".join(map(str, sizes))
             yield f"    static const network_convolution c{number} = {{ {listed} }};"
             yield f"    network_convolve({x}, {out}, {constants}, &c{number});"
+        case spec.Convolution3d():
+            raise UnsupportedError("export: convolutions of volumes have no counterpart in C")
         case spec.Pooling():
             listed = ", ".join(map(str, shapes[0]))
             yield (

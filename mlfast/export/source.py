@@ -36,7 +36,11 @@ typedef int mlf_isa;
 
 #: Names of links as compiled treelite models call them.
 _TRANSFORMS = {"sigmoid_float32": "sigmoid", "softmax_float32": "softmax", "exp": "exponential"}
-_TRANSFORMS |= {"softmax_numpy": "softmax", "exp_numpy": "exponential", "softmax_numpy_float32": "softmax"}
+_TRANSFORMS |= {
+    "softmax_numpy": "softmax",
+    "exp_numpy": "exponential",
+    "softmax_numpy_float32": "softmax",
+}
 _TRANSFORMS |= {"exp_float32": "exponential", "ovr": "multiclass_ova", "argmax": "max_index"}
 
 

@@ -26,8 +26,8 @@ typedef struct mlf_nn_place {
 } mlf_nn_place;
 
 typedef enum mlf_nn_kind {
-    MLF_NN_CONV_CHANNELS, MLF_NN_CONV_PLANES, MLF_NN_LINEAR, MLF_NN_LINEAR_EACH,
-    MLF_NN_ROW_DOTS,
+    MLF_NN_CONV_CHANNELS, MLF_NN_CONV_PLANES, MLF_NN_CONV_VOLUME, MLF_NN_LINEAR,
+    MLF_NN_LINEAR_EACH, MLF_NN_ROW_DOTS,
     MLF_NN_MAX_POOL_2, MLF_NN_MAX_POOL, MLF_NN_AVERAGE_POOL,
     MLF_NN_ACTIVATION, MLF_NN_ADD, MLF_NN_MULTIPLY, MLF_NN_SOFTMAX, MLF_NN_COPY,
     MLF_NN_KINDS
@@ -62,7 +62,7 @@ typedef struct mlf_nn_op {
     int32_t dilation_h, dilation_w;
     int32_t skip_zeros;
     float a, b;               /* parameters of the activation; softmax: a != 0 for the log */
-    int64_t shape[4];         /* ADD, MULTIPLY, SOFTMAX                                    */
+    int64_t shape[4];         /* ADD, MULTIPLY, SOFTMAX, CONV_VOLUME                       */
     int64_t in_strides[4], other_strides[4];
 } mlf_nn_op;
 

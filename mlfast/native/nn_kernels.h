@@ -15,6 +15,7 @@
 MLF_NN_PREPARE(mlf_nn_gather);
 MLF_NN_RUN(mlf_nn_conv_channels);
 MLF_NN_RUN(mlf_nn_conv_planes);
+MLF_NN_RUN(mlf_nn_conv_volume);
 MLF_NN_PREPARE(mlf_nn_list_nonzero);
 MLF_NN_RUN(mlf_nn_linear);
 MLF_NN_ROWS(mlf_nn_linear_rows);

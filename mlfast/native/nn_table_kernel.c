@@ -10,6 +10,7 @@ const mlf_nn_kernels MLF_FN(mlf_nn_table) = {
     .of = {
         [MLF_NN_CONV_CHANNELS] = { MLF_FN(mlf_nn_gather), MLF_FN(mlf_nn_conv_channels), NULL },
         [MLF_NN_CONV_PLANES] = { MLF_FN(mlf_nn_gather), MLF_FN(mlf_nn_conv_planes), NULL },
+        [MLF_NN_CONV_VOLUME] = { NULL, MLF_FN(mlf_nn_conv_volume), NULL },
         [MLF_NN_LINEAR] = { MLF_FN(mlf_nn_list_nonzero), MLF_FN(mlf_nn_linear),
                             MLF_FN(mlf_nn_linear_rows) },
         [MLF_NN_LINEAR_EACH] = { NULL, MLF_FN(mlf_nn_linear), NULL },

@@ -37,6 +37,25 @@ def lower(node: Node, kernels: Mapping[str, int]) -> Fields:
     return common | min(options, key=lambda option: float(option["cycles"]))
 
 
+def lower_volume(node: Node) -> Fields:
+    """Fields of the mlf_nn_op for a convolution of volumes: nn_volume_kernel.c."""
+    c = node.operation
+    assert isinstance(c, spec.Convolution3d)
+    channels, depth, height, width = node.shapes[0]
+    out_channels, out_depth, out_height, out_width = node.shape
+    taps = c.weight.shape[2:]
+    n_taps = int(np.prod(taps))
+    return {
+        "kind": "CONV_VOLUME", "weights": c.weight, "bias": c.bias, "groups": c.groups,
+        "channels": channels, "height": height, "width": width, "out_channels": out_channels,
+        "out_height": out_height, "out_width": out_width, "n_taps": n_taps,
+        "pad_top": c.padding[1], "pad_left": c.padding[2],
+        "shape": (depth, out_depth, taps[0], taps[1]), "in_strides": (*c.stride, taps[2]),
+        "other_strides": (*c.dilation, c.padding[0]), "n_items": out_channels * out_depth,
+        "cycles": float(np.prod(node.shape)) * c.weight.shape[1] * n_taps / 4,
+    }  # fmt: skip
+
+
 def _pack(weight: np.ndarray, bias: np.ndarray, groups: int, block: int) -> Fields:
     """weights[group][block][in][tap][block], bias[group][block][block]; zeros fill the blocks."""
     n_out, n_in = weight.shape[:2]

@@ -64,6 +64,8 @@ def _lower_node(node: Node, kernels: Mapping[str, int]) -> Fields:
     match operation:
         case spec.Convolution():
             fields = _convolution.lower(node, kernels)
+        case spec.Convolution3d():
+            fields = _convolution.lower_volume(node)
         case spec.Dense():
             fields = _dense(node, operation, kernels)
         case spec.Pooling():

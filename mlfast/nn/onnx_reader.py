@@ -10,8 +10,8 @@ import numpy as np
 from mlfast import spec
 from mlfast.errors import ModelFileError, SpecError, UnsupportedError
 from mlfast.nn._net import Net
-from mlfast.nn._onnx_operators import OPERATORS, Node
-from mlfast.nn._onnx_values import Graph, NotPerExampleError, Value
+from mlfast.nn._onnx_operators import OPERATORS
+from mlfast.nn._onnx_values import Graph, Node, NotPerExampleError, Value
 from mlfast.spec.network import Shape
 
 
@@ -90,6 +90,8 @@ class _Reader:
             d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None
             for d in tensor.shape.dim
         )
+        if any(d.HasField("dim_value") and d.dim_value == 0 for d in tensor.shape.dim):
+            raise UnsupportedError(f"{name}: expected an input that is not empty")
         if None in self.shape[1:]:
             raise UnsupportedError(
                 f"{name}: expected static sizes behind the batch, got {self.shape}"

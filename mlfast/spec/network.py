@@ -109,6 +109,52 @@ class Convolution(Operation):
         return (int(self.weight.shape[0]), *sizes)
 
 
+class Convolution3d(Operation):
+    """Cross-correlation of volumes (channels, depth, height, width), zeros around them.
+
+    Parameters
+    ----------
+    weight : float32 (out, in / groups, depth, height, width)
+    bias : float32 (out,)
+    stride, dilation : (int, int, int)
+    padding : six ints, before depth, height and width, then behind each
+    groups : int
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+    stride: tuple[int, int, int]
+    padding: tuple[int, int, int, int, int, int]
+    dilation: tuple[int, int, int]
+    groups: int
+
+    def _check(self) -> None:
+        super()._check()
+        weight = self._array("weight", np.float32, (None,) * 5)
+        self._require(weight.size > 0, "weight", "no empty axis")
+        self._array("bias", np.float32, (weight.shape[0],))
+        self._sizes("stride", 3, 1)
+        self._sizes("dilation", 3, 1)
+        self._sizes("padding", 6, 0)
+        ok = type(self.groups) is int and self.groups >= 1 and weight.shape[0] % self.groups == 0
+        self._require(ok, "groups", "a divisor of the output channels")
+
+    def result_shape(self, *shapes: Shape) -> Shape:
+        shape, channels = shapes[0], self.weight.shape[1] * self.groups
+        if len(shape) != 4 or shape[0] != channels:
+            raise SpecError(
+                f"Convolution3d: expected ({channels} channels, depth, height, width), got {shape}"
+            )
+        sizes = []
+        for axis, size in enumerate(shape[1:]):
+            padded = size + self.padding[axis] + self.padding[axis + 3]
+            span = (self.weight.shape[2 + axis] - 1) * self.dilation[axis] + 1
+            if padded < span:
+                raise SpecError(f"Convolution3d: kernel spans {span}, padded {shape} only {padded}")
+            sizes.append((padded - span) // self.stride[axis] + 1)
+        return (int(self.weight.shape[0]), *sizes)
+
+
 class Pooling(Operation):
     """The largest, or the mean, of a window for each output pixel.
 
