@@ -84,6 +84,7 @@ def extension(module, sources, include_dirs=()):
 MODULES = [
     extension("mlfast._core", [], [numpy.get_include()]),
     extension("mlfast._plan", CORE, [numpy.get_include()]),
+    extension("mlfast._batch", [], [numpy.get_include()]),
     extension("mlfast._record", []),
     extension("mlfast._function", []),
     extension("mlfast._foreign", FOREIGN),

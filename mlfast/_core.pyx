@@ -50,16 +50,6 @@ cdef class Predictor:
         A record's missing field is NaN rather than an error.
     """
 
-    cdef mlf_plan plan                  # a copy: what it points to is native's
-    cdef mlf_workspace offsets
-    cdef size_t workspace
-    cdef readonly _plan.NativePlan native
-    cdef Layout layout
-    cdef Reader _last
-    cdef dict _readers
-    cdef tuple _labels
-    cdef int _allowed                   # bit k: Answer k can be given
-
     def __cinit__(self, plan, *, str isa, layout=None, bint missing_fields_nan=False):
         model = plan.model
         self.native = _plan.NativePlan(plan, isa, layout)
@@ -137,19 +127,8 @@ cdef class Predictor:
             i += 1
         return codes
 
-    def _read_records(self, records):
-        """Inputs of a sequence of records, float64 (n_inputs, n)."""
-        cdef Py_ssize_t n = len(records), row = 0, i
-        inputs = np.empty((max(self.plan.encoder.n_slots, 1), n))
-        cdef double *x = <double *>cnp.PyArray_DATA(<cnp.ndarray>inputs)
-        for record in records:
-            find_reader(self, record).read(<PyObject *>record, x + row, n)
-            row += 1
-        slots = [self.plan.encoder.input_slots[i] for i in range(self.plan.encoder.n_inputs)]
-        return inputs[slots]
 
-
-cdef inline Reader find_reader(Predictor self, record):
+cdef Reader find_reader(Predictor self, record):
     cdef Reader reader = self._last
     if reader is not None and reader._type == Py_TYPE(record):
         return reader

@@ -85,6 +85,7 @@ cdef extern from "plan.h" nogil:
         mlf_encoder encoder
         mlf_head head
         mlf_output output
+        int32_t isa
 
 
 cdef extern from "isa.h" nogil:
@@ -150,11 +151,15 @@ cdef extern from "run.h" nogil:
         MLF_WANT_LABELS
 
     size_t mlf_workspace_one(const mlf_plan *plan)
-    size_t mlf_workspace_block(const mlf_plan *plan)
-    int32_t mlf_block_rows(const mlf_plan *plan)
+    size_t mlf_workspace_block(const mlf_plan *plan, int64_t n_rows)
+    int32_t mlf_block_rows(const mlf_plan *plan, int64_t n_rows)
     mlf_workspace mlf_carve(const mlf_plan *plan, void *memory, int32_t rows)
     int mlf_run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w, mlf_status *status)
-    int32_t mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, int64_t n_rows,
+    ctypedef struct mlf_rows:
+        int64_t first, n
+        int32_t block
+
+    int32_t mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
                           const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner,
                           void *memory, mlf_status *statuses)
 
@@ -174,6 +179,8 @@ cdef class NativePlan:
     cdef mlf_ensemble ensemble
     cdef mlf_workspace offsets          # of the parts of a single record's workspace
     cdef size_t workspace               # bytes
+    cdef readonly bint numeric          # all inputs are numbers
+    cdef const int32_t *fields          # of each input
     cdef readonly list vocabularies     # addresses
     cdef readonly str layout_text
     cdef Pool pool
@@ -195,3 +202,9 @@ cdef int run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w,
 cdef void link(const mlf_output *output, const double *decisions, double *values) noexcept nogil
 cdef int32_t label(const mlf_output *output, const double *decisions,
                    const double *values) noexcept nogil
+cdef int32_t block_rows(const mlf_plan *plan, int64_t n_rows) noexcept nogil
+cdef size_t workspace_block(const mlf_plan *plan, int64_t n_rows) noexcept nogil
+cdef double *slots_of(const mlf_plan *plan, void *workspace, int32_t rows) noexcept nogil
+cdef int32_t run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
+                       const mlf_sinks *sinks, int32_t n_parts, void *memory,
+                       mlf_status *statuses) noexcept nogil

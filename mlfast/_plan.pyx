@@ -28,8 +28,6 @@ _OPS = {(<bytes>mlf_op_name(op)).decode(): op for op in range(MLF_OP_COUNT)}
 _LINKS = tuple(spec.LINKS)
 _RULES = tuple(spec.RULES)
 _CATEGORY_RULES = spec.trees.CATEGORY_RULES
-_TYPES = {"f8": 0, "f4": 1, "i8": 2, "i4": 3, "i2": 4, "i1": 5, "u8": 6, "u4": 7, "u2": 8, "u1": 9,
-          "b1": 9}
 
 
 def isa_names():
@@ -78,6 +76,24 @@ cdef int32_t label(const mlf_output *output, const double *decisions,
     return mlf_label(output, decisions, values)
 
 
+cdef int32_t block_rows(const mlf_plan *plan, int64_t n_rows) noexcept nogil:
+    return mlf_block_rows(plan, n_rows)
+
+
+cdef size_t workspace_block(const mlf_plan *plan, int64_t n_rows) noexcept nogil:
+    return mlf_workspace_block(plan, n_rows)
+
+
+cdef double *slots_of(const mlf_plan *plan, void *workspace, int32_t rows) noexcept nogil:
+    return mlf_carve(plan, workspace, rows).slots
+
+
+cdef int32_t run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
+                       const mlf_sinks *sinks, int32_t n_parts, void *memory,
+                       mlf_status *statuses) noexcept nogil:
+    return mlf_run_batch(plan, columns, rows, sinks, n_parts, pool_run, memory, statuses)
+
+
 cdef class NativePlan:
     """A plan and all memory that it points into; never changes once made.
 
@@ -102,6 +118,10 @@ cdef class NativePlan:
         if model.head is not None:
             self._make_head(model.head, isa_number, layout)
             self._make_output(model.output)
+        self.plan.isa = isa_number
+        self.numeric = all(read.vocabulary < 0 for read in model.inputs)
+        fields = np.array([read.field for read in model.inputs], np.int32)
+        self.fields = <const int32_t *>self._copy(fields)
         self.offsets = mlf_carve(&self.plan, NULL, 1)
         self.workspace = mlf_workspace_one(&self.plan)
 
@@ -270,54 +290,6 @@ cdef class NativePlan:
             o.power = <const mlf_ufunc *>self._ufunc("power")
         o.n_decisions = self.plan.head.n_outputs
         o.n_values = 2 if output.binary else 1 if output.link == "argmax" else o.n_decisions
-
-    def batch(self, list columns, int64_t n_rows, int n_threads, encoded=None, decisions=None,
-              values=None, labels=None):
-        """Runs a table: one 1-d array an input; answers into the given arrays.
-
-        Returns (refused step, row), (warned step, row); -1 for none.
-        """
-        cdef Py_ssize_t n = len(columns), i
-        cdef int64_t block = mlf_block_rows(&self.plan)
-        cdef int32_t n_parts = max(1, min(n_threads, (n_rows + block - 1) // block)), part
-        cdef size_t workspace = mlf_workspace_block(&self.plan)
-        cdef size_t head = (n * sizeof(mlf_column) + n_parts * sizeof(mlf_status) + 63) // 64 * 64
-        cdef void *memory = PyMem_RawMalloc(head + n_parts * workspace + ALIGNMENT)
-        if memory == NULL:
-            raise MemoryError
-        cdef mlf_status *statuses = <mlf_status *>aligned(memory)
-        cdef mlf_column *inputs = <mlf_column *>(statuses + n_parts)
-        cdef mlf_sinks sinks
-        cdef cnp.ndarray column
-        for i in range(n):
-            column = columns[i]
-            inputs[i] = mlf_column(<const char *>cnp.PyArray_DATA(column),
-                                   cnp.PyArray_STRIDE(column, 0), _TYPES[column.dtype.str[1:]])
-        sinks.encoded = <double *>data(encoded)
-        sinks.decisions = data(decisions)
-        sinks.values = data(values)
-        sinks.labels = <int64_t *>data(labels)
-        with nogil:
-            part = mlf_run_batch(&self.plan, inputs, n_rows, &sinks, n_parts, pool_run,
-                                 <char *>statuses + head, statuses)
-        refused = warned = (-1, -1)
-        if part < n_parts:
-            refused = (statuses[part].refused, statuses[part].refused_row)
-        for i in range(n_parts - 1, -1, -1):
-            if statuses[i].warned >= 0:
-                warned = (statuses[i].warned, statuses[i].warned_row)
-        PyMem_RawFree(memory)
-        return refused, warned
-
-    def sink(self, str what):
-        """Width and dtype of a batch's answers of one kind."""
-        dtype = np.float32 if self.plan.output.float32 else np.float64
-        return {
-            "encoded": (self.plan.encoder.n_outputs, np.float64),
-            "decisions": (self.plan.output.n_decisions, dtype),
-            "values": (self.plan.output.n_values, dtype),
-            "labels": (1, np.int64),
-        }[what]
 
     def apply(self, encoded):
         """Leaves of encoded rows, int32 (n, n_trees)."""

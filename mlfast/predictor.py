@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from mlfast import _core, _plan, compiler, serialize, spec
+from mlfast import _batch, _core, _plan, compiler, serialize, spec
 from mlfast._record import shorten
 from mlfast.errors import RecordError
-from mlfast.tables import TableReader
+from mlfast.tables import Table, TableReader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,7 @@ class Predictor(_core.Predictor):
     _options: dict[str, Any]
     _table: TableReader
     _encoder: Predictor | None
+    _classes: np.ndarray | None
 
     def __new__(
         cls,
@@ -78,10 +79,13 @@ class Predictor(_core.Predictor):
         self._plan = plan
         self._options = {"missing_fields": missing_fields, "layout": layout, "isa": isa}
         self._encoder = None
+        self._classes = None
+        if model.output is not None and model.output.classes:
+            self._classes = np.array(model.output.classes, dtype=model.output.class_dtype)
         if model.head_inputs is not None:
             self._encoder = Predictor(model.for_transform(), missing_fields=missing_fields, isa=isa)
             self.transform_one = self._encoder.transform_one  # type: ignore[method-assign]
-        self._table = TableReader(model, self._codes, self._read_records, missing_fields == "nan")
+        self._table = TableReader(model, self._codes, missing_fields == "nan")
         return self
 
     # ---------------------------------------------------------------- names
@@ -101,10 +105,9 @@ class Predictor(_core.Predictor):
     @property
     def classes_(self) -> np.ndarray:
         """Labels in the order of probabilities; AttributeError without labels."""
-        output = self.model.output
-        if output is None or not output.classes:
+        if self._classes is None:
             raise AttributeError("this model has no classes")
-        return np.array(output.classes, dtype=output.class_dtype)
+        return self._classes.copy()
 
     def get_feature_names_out(self) -> np.ndarray:
         """Names of the encoded vector's columns, as scikit-learn gives them."""
@@ -148,9 +151,9 @@ class Predictor(_core.Predictor):
             The table does not fit, or the original refuses a value.
         """
         output = self._output("predict")
-        if output.classes or output.rule == "outlier":
+        if self._classes is not None or output.rule == "outlier":
             labels = self._run(X, n_threads, "labels")
-            return self.classes_[labels] if output.classes else labels
+            return labels if self._classes is None else self._classes.take(labels)
         values = self._run(X, n_threads, "values")
         if output.rule == "each_half":
             values = values > 0.5
@@ -186,20 +189,30 @@ class Predictor(_core.Predictor):
             raise AttributeError(f"the original has no {method}")
         return output
 
-    def _run(self, X: Any, n_threads: int, what: str) -> np.ndarray:
+    def _run(self, X: Any, n_threads: int, what: _batch.What) -> np.ndarray:
         if not isinstance(n_threads, int) or n_threads < 1:
             raise ValueError(f"n_threads: expected an int >= 1, got {n_threads!r}")
-        columns, n_rows = self._table.read(X)
-        width, dtype = self.native.sink(what)
-        out = np.empty((n_rows, width) if what != "labels" else n_rows, dtype)
-        (refused, row), (warned, warned_row) = self.native.batch(
-            columns, n_rows, n_threads, **{what: out}
-        )
-        if warned >= 0:
-            self._warned(warned, f"row {warned_row}")
-        if refused >= 0:
-            self._refused(refused, columns, row)
-        return out
+        if type(X) is np.ndarray and _batch.reads(self.native, X, len(self.model.fields)):
+            batch = _batch.Batch(self.native, len(X), n_threads, what)
+            batch.array(X)
+        else:
+            batch = self._run_table(self._table.open(X), n_threads, what)
+        if batch.warned >= 0:
+            self._warned(batch.warned, f"row {batch.warned_row}")
+        if batch.refused >= 0:
+            self._refused(batch.refused, X, batch.refused_row)
+        return batch.out
+
+    def _run_table(self, table: Table, n_threads: int, what: _batch.What) -> _batch.Batch:
+        batch = _batch.Batch(self.native, table.n_rows, n_threads, what)
+        if table.records is not None:
+            batch.records(self, table.records)
+            return batch
+        for first in range(0, table.n_rows, table.rows_at_once):
+            n = min(table.rows_at_once, table.n_rows - first)
+            if not batch.columns(table.columns(first, n), first, n):
+                break
+        return batch
 
     # ---------------------------------------------------------------- refusals
 
@@ -210,9 +223,10 @@ class Predictor(_core.Predictor):
         name = self.model.fields[field].name if field >= 0 else "an encoded column"
         if row >= 0:
             got, place = "a value", f" in row {row}"
-            for column, read in zip(record, self.model.inputs, strict=True):
+            table = self._table.open(record)
+            for number, read in enumerate(self.model.inputs):
                 if read.field == field and read.vocabulary < 0:
-                    got = repr(column[row].item())
+                    got = table.number(number, row)
         else:
             place = ""
             got = shorten(self._value(record, field)) if field >= 0 else "such a value"

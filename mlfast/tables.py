@@ -1,7 +1,8 @@
 """Tables to columns: one 1-d array for every input of a model.
 
 Numbers stay in the dtype they have, without a copy where the native side reads
-that dtype; what a model reads as a category becomes int32 codes.
+that dtype; what a model reads as a category becomes int32 codes. What has to be
+converted is converted some thousand rows at a time.
 """
 
 from __future__ import annotations
@@ -12,12 +13,52 @@ from typing import Any
 
 import numpy as np
 
-from mlfast import spec
+from mlfast import _batch, spec
 from mlfast._record import number, plain_value, shorten
 from mlfast.errors import RecordError
 
-#: dtypes that native/run.c reads; others become float64 first.
-_NATIVE = {"f8", "f4", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"}
+#: Rows of a table that are converted at a time.
+ROWS_AT_ONCE = 1 << 14
+
+#: An array, or a function of first row and number of rows that makes one.
+Column = np.ndarray | Callable[[int, int], np.ndarray]
+
+
+@dataclasses.dataclass(eq=False, repr=False)
+class Table:
+    """A table as one model reads it.
+
+    Parameters
+    ----------
+    n_rows : int
+    inputs : list of Column
+        For every input of the model.
+    records : sequence of records or None
+        Instead of columns.
+    """
+
+    n_rows: int
+    inputs: list[Column]
+    records: Sequence[Any] | None = None
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows to ask for; all where nothing is converted."""
+        whole = all(isinstance(column, np.ndarray) for column in self.inputs)
+        return self.n_rows if whole else min(self.n_rows, ROWS_AT_ONCE)
+
+    def columns(self, first: int, n: int) -> list[np.ndarray]:
+        """Rows first .. first + n - 1 of all inputs."""
+        return [
+            column[first : first + n] if isinstance(column, np.ndarray) else column(first, n)
+            for column in self.inputs
+        ]
+
+    def number(self, number: int, row: int) -> str:
+        """The value of one input in one row, for messages."""
+        if self.records is not None:
+            return "a value"
+        return repr(self.columns(row, 1)[number][0].item())
 
 
 @dataclasses.dataclass(eq=False, repr=False)
@@ -29,19 +70,16 @@ class TableReader:
     model : spec.Model
     codes : callable
         ``codes(vocabulary number, values) -> int32 (n,)``.
-    read_records : callable
-        ``read_records(sequence of records) -> float64 (n_inputs, n)``.
     missing_fields_nan : bool
         A missing column is NaN rather than an error.
     """
 
     model: spec.Model
     codes: Callable[[int, Any], np.ndarray]
-    read_records: Callable[[Sequence[Any]], np.ndarray]
     missing_fields_nan: bool
 
-    def read(self, X: Any) -> tuple[list[np.ndarray], int]:
-        """Columns of the model's inputs, and the number of rows."""
+    def open(self, X: Any) -> Table:
+        """Find the columns of the model's inputs."""
         if isinstance(X, np.ndarray) and X.dtype.names is None:
             find, n_rows = self._from_array(X)
         elif isinstance(X, Mapping) or hasattr(X, "columns") or hasattr(X, "column_names"):
@@ -53,7 +91,7 @@ class TableReader:
         elif isinstance(X, Sequence) and not isinstance(X, (str, bytes)):
             if len(X) == 0:
                 raise RecordError("expected at least one row, got an empty sequence")
-            return list(self.read_records(X)), len(X)
+            return Table(len(X), [], X)
         else:
             raise RecordError(
                 "expected a 2-d array, a pandas, polars or pyarrow table, a dict of columns "
@@ -61,15 +99,16 @@ class TableReader:
             )
         if n_rows == 0:
             raise RecordError("expected at least one row, got a table without rows")
-        columns = []
+        inputs = []
         for read in self.model.inputs:
             column = find(read.field)
             name = self.model.fields[read.field].name
+            _check_length(column, name, n_rows)
             if read.vocabulary < 0:
-                columns.append(as_numbers(column, name, n_rows))
+                inputs.append(_numbers(column, name))
             else:
-                columns.append(self._as_codes(column, read.vocabulary, name, n_rows))
-        return columns, n_rows
+                inputs.append(self._codes(column, name, read.vocabulary))
+        return Table(n_rows, inputs)
 
     def _from_array(self, X: np.ndarray) -> tuple[Callable[[int], Any], int]:
         if X.ndim != 2:
@@ -125,17 +164,45 @@ class TableReader:
 
         return find, n_rows
 
-    def _as_codes(self, column: Any, vocabulary: int, name: str, n_rows: int) -> np.ndarray:
+    def _codes(self, column: Any, name: str, vocabulary: int) -> Column:
         categories = getattr(getattr(column, "cat", None), "categories", None)
         if categories is not None and hasattr(column, "iloc"):  # pandas: look up each once
             table = self.codes(vocabulary, [*np.asarray(categories, dtype=object), np.nan])
-            return table[np.asarray(column.cat.codes)]
+            numbers = np.asarray(column.cat.codes)
+            return lambda first, n: table[numbers[first : first + n]]
+
+        def codes(first: int, n: int) -> np.ndarray:
+            values = _rows(column, name, first, n)
+            if values.dtype.kind in "biuf":
+                whole = values.dtype.kind == "b" or np.can_cast(values.dtype, np.int64)
+                return self.codes(vocabulary, values.astype(np.int64 if whole else np.float64))
+            return self.codes(vocabulary, values.tolist())
+
+        return codes
+
+
+def _numbers(column: Any, name: str) -> Column:
+    """A column of numbers: as it is where the native side reads it so."""
+    dtype = getattr(column, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
         values = as_array(column)
-        _check_column(values, name, n_rows)
-        if values.dtype.kind in "biuf":
-            whole = values.dtype.kind == "b" or np.can_cast(values.dtype, np.int64)
-            return self.codes(vocabulary, values.astype(np.int64 if whole else np.float64))
-        return self.codes(vocabulary, values.tolist())
+        if values.ndim == 1 and _batch.reads_type(values):
+            return values
+    return lambda first, n: as_numbers(_rows(column, name, first, n), name, first)
+
+
+def _rows(column: Any, name: str, first: int, n: int) -> np.ndarray:
+    if first > 0 or n < len(column):
+        if hasattr(column, "iloc"):
+            column = column.iloc[first : first + n]
+        elif hasattr(column, "slice"):  # pyarrow, polars
+            column = column.slice(first, n)
+        else:
+            column = column[first : first + n]
+    values = as_array(column)
+    if values.shape != (n,):
+        raise RecordError(f"column {name!r}: expected shape ({n},), got {values.shape}")
+    return values
 
 
 def as_array(column: Any) -> np.ndarray:
@@ -164,25 +231,22 @@ def _objects(values: list[Any]) -> np.ndarray:
     return array
 
 
-def _check_column(values: np.ndarray, name: str, n_rows: int) -> None:
-    if values.shape != (n_rows,):
-        raise RecordError(f"column {name!r}: expected shape ({n_rows},), got {values.shape}")
+def _check_length(column: Any, name: str, n_rows: int) -> None:
+    shape = getattr(column, "shape", None)
+    if not isinstance(shape, tuple):
+        shape = (len(column),)
+    if shape != (n_rows,):
+        raise RecordError(f"column {name!r}: expected shape ({n_rows},), got {shape}")
 
 
-def as_numbers(column: Any, name: str, n_rows: int) -> np.ndarray:
-    """A column as an array whose dtype the native side reads."""
-    values = as_array(column)
-    _check_column(values, name, n_rows)
+def as_numbers(values: np.ndarray, name: str, first: int) -> np.ndarray:
+    """Values as an array whose dtype the native side reads; `first` is the first one's row."""
     dtype = values.dtype
-    if dtype.kind in "biuf" and dtype.isnative:
-        if dtype.str[1:] in _NATIVE and values.strides[0] % dtype.itemsize == 0:
-            return values
-        return values.astype(np.float64)
+    if dtype.kind in "biuf":
+        return values if _batch.reads_type(values) else values.astype(np.float64)
     if dtype.kind in "cmMV":
         raise RecordError(f"column {name!r}: expected numbers, got dtype {dtype}")
-    if dtype.kind in "biuf":
-        return values.astype(np.float64)
-    numbers = np.empty(n_rows)
+    numbers = np.empty(len(values))
     for row, value in enumerate(values):
         if type(value) is float:
             numbers[row] = value
@@ -191,5 +255,5 @@ def as_numbers(column: Any, name: str, n_rows: int) -> np.ndarray:
         try:
             numbers[row] = np.nan if plain is None else number(plain, name, value)
         except RecordError as error:
-            raise RecordError(f"row {row}: {error}") from None
+            raise RecordError(f"row {first + row}: {error}") from None
     return numbers

@@ -45,7 +45,7 @@ class Report:
 
 def verify(predictor: Predictor, original: Any, X: Any) -> Report:
     """See `Predictor.verify`."""
-    n_rows = predictor._table.read(X)[1]
+    n_rows = predictor._table.open(X).n_rows
     records = _records(X)
     worst: dict[str, int] = {}
     for method, expected in _answers(predictor, original, X):

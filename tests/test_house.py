@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "serialize": {"errors", "spec"},
     "importers": {"errors", "spec", "nn"},
     "compiler": {"errors", "spec", "_core", "_record"},
-    "tables": {"errors", "spec", "_core", "_record"},
+    "tables": {"errors", "spec", "_batch", "_core", "_record"},
     "threads": {"errors", "_pool"},
     "nn": {"errors", "spec", "serialize", "threads", "_pool"},
 }

@@ -176,6 +176,7 @@ typedef struct mlf_plan {
     mlf_encoder encoder;
     mlf_head head;        /* one is NULL without a head                          */
     mlf_output output;
+    int32_t isa;          /* mlf_isa                                             */
 } mlf_plan;
 
 #endif

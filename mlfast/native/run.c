@@ -23,11 +23,12 @@ static size_t carve(const mlf_plan *p, char *memory, size_t rows, size_t scratch
     return at;
 }
 
-int32_t mlf_block_rows(const mlf_plan *p)
+int32_t mlf_block_rows(const mlf_plan *p, int64_t n_rows)
 {
     const int32_t cached = 1 << 16;   /* values: half a MiB */
     int32_t rows = cached / (p->encoder.n_slots + 1) / 64 * 64;
-    return rows < 64 ? 64 : rows > MLF_BLOCK ? MLF_BLOCK : rows;
+    rows = rows < 64 ? 64 : rows > MLF_BLOCK ? MLF_BLOCK : rows;
+    return rows <= n_rows ? rows : (int32_t)(n_rows + 63) / 64 * 64;
 }
 
 size_t mlf_workspace_one(const mlf_plan *p)
@@ -36,10 +37,10 @@ size_t mlf_workspace_one(const mlf_plan *p)
     return carve(p, NULL, 1, p->head.scratch_one, &w);
 }
 
-size_t mlf_workspace_block(const mlf_plan *p)
+size_t mlf_workspace_block(const mlf_plan *p, int64_t n_rows)
 {
     mlf_workspace w;
-    return carve(p, NULL, (size_t)mlf_block_rows(p), p->head.scratch_block, &w);
+    return carve(p, NULL, (size_t)mlf_block_rows(p, n_rows), p->head.scratch_block, &w);
 }
 
 mlf_workspace mlf_carve(const mlf_plan *p, void *memory, int32_t rows)
@@ -61,37 +62,6 @@ int mlf_run_one(const mlf_plan *p, mlf_want want, const mlf_workspace *w, mlf_st
     if (want == MLF_WANT_VALUES || (want == MLF_WANT_LABELS && mlf_label_needs_values(&p->output)))
         mlf_link(&p->output, w->decisions, w->values);
     return 0;
-}
-
-/* n values of a column, from row `first`, as double. */
-static void load(const mlf_column *c, int64_t first, int32_t n, double *out)
-{
-    const char *data = c->data + first * c->stride;
-    switch ((mlf_type)c->type) {
-#define CASE_(name, type)                                                                          \
-    case name:                                                                                     \
-        for (int32_t r = 0; r < n; r++) {                                                          \
-            type value;                                                                            \
-            memcpy(&value, data + r * c->stride, sizeof value);                                    \
-            out[r] = (double)value;                                                                \
-        }                                                                                          \
-        return;
-    CASE_(MLF_F64, double) CASE_(MLF_F32, float)
-    CASE_(MLF_I64, int64_t) CASE_(MLF_I32, int32_t) CASE_(MLF_I16, int16_t) CASE_(MLF_I8, int8_t)
-    CASE_(MLF_U64, uint64_t) CASE_(MLF_U32, uint32_t) CASE_(MLF_U16, uint16_t) CASE_(MLF_U8, uint8_t)
-#undef CASE_
-    }
-}
-
-/* Inputs of a block. A few rows of all columns at a time: a row-major table's lines stay in L1. */
-static void load_block(const mlf_encoder *e, const mlf_column *columns, int64_t first, int32_t n,
-                       double *slots, ptrdiff_t stride)
-{
-    enum { ROWS = 64 };
-    for (int32_t r = 0; r < n; r += ROWS)
-        for (int32_t i = 0; i < e->n_inputs; i++)
-            load(&columns[i], first + r, n - r < ROWS ? n - r : ROWS,
-                 slots + e->input_slots[i] * stride + r);
 }
 
 static void put(void *out, int float32, int64_t at, const double *x, int32_t n)
@@ -164,38 +134,32 @@ static void finish_block(const mlf_plan *p, const mlf_sinks *sinks, const mlf_wo
     }
 }
 
-int mlf_run_rows(const mlf_plan *p, const mlf_column *columns, int64_t begin, int64_t end,
-                 const mlf_sinks *sinks, void *memory, mlf_status *status)
+/* Rows that stand in the slots already; table row `first` is row 0. */
+static int run_block(const mlf_plan *p, const mlf_workspace *w, ptrdiff_t stride, int64_t first,
+                     int32_t n, const mlf_sinks *sinks, mlf_status *status)
 {
     const mlf_encoder *e = &p->encoder;
-    const int32_t stride = mlf_block_rows(p);
-    const mlf_workspace w = mlf_carve(p, memory, stride);
-    *status = (mlf_status){ -1, -1, 0, 0 };
-    for (int64_t first = begin; first < end; first += stride) {
-        const int32_t n = end - first < stride ? (int32_t)(end - first) : stride;
-        mlf_status block = { -1, -1, 0, 0 };
-        load_block(e, columns, first, n, w.slots, stride);
-        int refused = e->n_steps && e->block(e, w.slots, stride, n, &block);
-        if (block.warned >= 0 && status->warned < 0) {
-            status->warned = block.warned;
-            status->warned_row = first + block.warned_row;
-        }
-        if (refused) {
-            status->refused = block.refused;
-            status->refused_row = first + block.refused_row;
-            return 1;
-        }
-        if (sinks->encoded)
-            for (int32_t r = 0; r < n; r++)
-                for (int32_t k = 0; k < e->n_outputs; k++)
-                    sinks->encoded[(first + r) * e->n_outputs + k] = w.slots[k * stride + r];
-        if (sinks->decisions || sinks->values || sinks->labels) {
-            p->head.block(p->head.data, w.slots, stride, n, w.raw, w.scratch);
-            if (p->head.n_outputs == 1 && mlf_links_one(&p->output))
-                finish_column(p, sinks, &w, first, n);
-            else
-                finish_block(p, sinks, &w, stride, first, n);
-        }
+    mlf_status block = { -1, -1, 0, 0 };
+    int refused = e->n_steps && e->block(e, w->slots, stride, n, &block);
+    if (block.warned >= 0 && status->warned < 0) {
+        status->warned = block.warned;
+        status->warned_row = first + block.warned_row;
+    }
+    if (refused) {
+        status->refused = block.refused;
+        status->refused_row = first + block.refused_row;
+        return 1;
+    }
+    if (sinks->encoded)
+        for (int32_t r = 0; r < n; r++)
+            for (int32_t k = 0; k < e->n_outputs; k++)
+                sinks->encoded[(first + r) * e->n_outputs + k] = w->slots[k * stride + r];
+    if (sinks->decisions || sinks->values || sinks->labels) {
+        p->head.block(p->head.data, w->slots, stride, n, w->raw, w->scratch);
+        if (p->head.n_outputs == 1 && mlf_links_one(&p->output))
+            finish_column(p, sinks, w, first, n);
+        else
+            finish_block(p, sinks, w, stride, first, n);
     }
     return 0;
 }
@@ -203,30 +167,39 @@ int mlf_run_rows(const mlf_plan *p, const mlf_column *columns, int64_t begin, in
 typedef struct batch {
     const mlf_plan *plan;
     const mlf_column *columns;
+    const mlf_rows *rows;
     const mlf_sinks *sinks;
-    int64_t n_rows;
     int32_t n_parts;
     char *memory;
-    size_t workspace;
     mlf_status *statuses;
 } batch;
 
 static void run_part(void *context, int part)
 {
+    static mlf_load *const load[] = MLF_ISA_TABLE(mlf_load);
     const batch *b = context;
-    const int64_t stride = mlf_block_rows(b->plan);
-    const int64_t n_blocks = (b->n_rows + stride - 1) / stride;
-    int64_t begin = n_blocks * part / b->n_parts * stride;
+    const int32_t stride = b->rows->block;
+    const size_t size = mlf_workspace_block(b->plan, stride);
+    const mlf_workspace w = mlf_carve(b->plan, b->memory + (size_t)part * size, stride);
+    const int64_t n_blocks = (b->rows->n + stride - 1) / stride;
+    int64_t row = n_blocks * part / b->n_parts * stride;
     int64_t end = n_blocks * (part + 1) / b->n_parts * stride;
-    mlf_run_rows(b->plan, b->columns, begin, end < b->n_rows ? end : b->n_rows, b->sinks,
-                 b->memory + (size_t)part * b->workspace, &b->statuses[part]);
+    end = end < b->rows->n ? end : b->rows->n;
+    b->statuses[part] = (mlf_status){ -1, -1, 0, 0 };
+    for (int32_t n; row < end; row += n) {
+        n = end - row < stride ? (int32_t)(end - row) : stride;
+        if (b->columns != NULL)
+            load[b->plan->isa](&b->plan->encoder, b->columns, row, n, w.slots, stride);
+        if (run_block(b->plan, &w, stride, b->rows->first + row, n, b->sinks, &b->statuses[part]))
+            return;
+    }
 }
 
-int32_t mlf_run_batch(const mlf_plan *p, const mlf_column *columns, int64_t n_rows,
+int32_t mlf_run_batch(const mlf_plan *p, const mlf_column *columns, const mlf_rows *rows,
                       const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner, void *memory,
                       mlf_status *statuses)
 {
-    batch b = { p, columns, sinks, n_rows, n_parts, memory, mlf_workspace_block(p), statuses };
+    batch b = { p, columns, rows, sinks, n_parts, memory, statuses };
     if (n_parts == 1)
         run_part(&b, 0);
     else

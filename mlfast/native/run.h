@@ -3,6 +3,7 @@
 #define MLF_RUN_H
 
 #include "links.h"
+#include "load.h"
 #include "plan.h"
 #include "pool.h"
 
@@ -18,8 +19,9 @@ typedef struct mlf_workspace {
 } mlf_workspace;
 
 size_t mlf_workspace_one(const mlf_plan *plan);
-size_t mlf_workspace_block(const mlf_plan *plan);
-int32_t mlf_block_rows(const mlf_plan *plan);    /* rows of a block, so that it stays in cache */
+size_t mlf_workspace_block(const mlf_plan *plan, int64_t n_rows);
+/* Rows of a block, of so many: a multiple of 64, so that it stays in cache. */
+int32_t mlf_block_rows(const mlf_plan *plan, int64_t n_rows);
 mlf_workspace mlf_carve(const mlf_plan *plan, void *memory, int32_t rows);
 
 /* What is wanted, least work first; each includes what comes before it in the data path. */
@@ -27,17 +29,6 @@ typedef enum mlf_want { MLF_WANT_ENCODED, MLF_WANT_DECISIONS, MLF_WANT_VALUES, M
 
 /* One record, read into w->slots already. Returns 1 at a refusal. */
 int mlf_run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w, mlf_status *status);
-
-/* One input of a table: value of row r at data + r * stride. */
-typedef enum mlf_type {
-    MLF_F64, MLF_F32, MLF_I64, MLF_I32, MLF_I16, MLF_I8, MLF_U64, MLF_U32, MLF_U16, MLF_U8
-} mlf_type;
-
-typedef struct mlf_column {
-    const char *data;
-    ptrdiff_t stride;     /* bytes */
-    int32_t type;         /* mlf_type; codes are MLF_I32 */
-} mlf_column;
 
 /* Where a batch's answers go, row by row; NULL: not wanted. */
 typedef struct mlf_sinks {
@@ -47,15 +38,18 @@ typedef struct mlf_sinks {
     int64_t *labels;      /* (n_rows)                                            */
 } mlf_sinks;
 
-/* Rows begin <= r < end of a table. `memory` is mlf_workspace_block bytes. At a refusal returns 1
- * with status->refused_row counted in the table; warnings are noted likewise. */
-int mlf_run_rows(const mlf_plan *plan, const mlf_column *columns, int64_t begin, int64_t end,
-                 const mlf_sinks *sinks, void *memory, mlf_status *status);
+/* Rows of a table, or of a part of it whose row 0 is row `first` of the answers. */
+typedef struct mlf_rows {
+    int64_t first, n;
+    int32_t block;        /* mlf_block_rows(plan, n) or more */
+} mlf_rows;
 
-/* Rows 0 .. n_rows - 1 in n_parts runs of consecutive rows, shared out by `runner`. `memory` is
- * n_parts workspaces, `statuses` n_parts of them; returns the number of the first part that
- * refused, or n_parts. The answers do not depend on n_parts. */
-int32_t mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, int64_t n_rows,
+/* Runs all rows in n_parts runs of consecutive ones, shared out by `runner`. Statuses count rows
+ * from `first`, too. `memory` is n_parts times mlf_workspace_block(plan, rows->block) bytes, `statuses`
+ * n_parts of them; returns the number of the first part that refused, or n_parts. The answers do not
+ * depend on n_parts. Where `columns` is NULL the rows stand in the slots already, block p in
+ * workspace p, and there are n_parts blocks. */
+int32_t mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
                       const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner, void *memory,
                       mlf_status *statuses);
 

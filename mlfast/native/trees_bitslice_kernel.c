@@ -258,6 +258,9 @@ void MLF_FN(mlf_bitslice_block)(const void *data, const double *x, ptrdiff_t str
             if (k + 1 < sum->n_outputs)
                 begin(slice, &w, k + 1, 0);
         }
+#if defined(__AVX__)
+    _mm256_zeroupper();            /* GCC 12 forgets it after the call of `end` */
+#endif
 }
 
 /* A block of one row. */

@@ -3,6 +3,7 @@
 #define MLF_TREES_PLANES_H
 
 #include "plan.h"
+#include "transpose.h"
 
 #define MLF_MASK_BYTES (MLF_BLOCK / 8)
 #define MLF_MASK_WORDS (MLF_BLOCK / 64)
@@ -12,31 +13,7 @@ typedef uint64_t mlf_mask __attribute__((vector_size(MLF_MASK_BYTES), may_alias)
 
 #define INLINE static inline __attribute__((always_inline))
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
 #if defined(__AVX512VBMI__)
-/* An 8 x 8 matrix of words, transposed. */
-INLINE void mlf_transpose_words(__m512i *m)
-{
-    __m512i pair[8];
-    for (int i = 0; i < 8; i += 2) {
-        pair[i] = _mm512_unpacklo_epi64(m[i], m[i + 1]);
-        pair[i + 1] = _mm512_unpackhi_epi64(m[i], m[i + 1]);
-    }
-    for (int odd = 0; odd < 2; odd++) {
-        __m512i a = _mm512_shuffle_i64x2(pair[odd], pair[2 + odd], 0x44);
-        __m512i b = _mm512_shuffle_i64x2(pair[odd], pair[2 + odd], 0xee);
-        __m512i c = _mm512_shuffle_i64x2(pair[4 + odd], pair[6 + odd], 0x44);
-        __m512i d = _mm512_shuffle_i64x2(pair[4 + odd], pair[6 + odd], 0xee);
-        m[odd] = _mm512_shuffle_i64x2(a, c, 0x88);
-        m[2 + odd] = _mm512_shuffle_i64x2(a, c, 0xdd);
-        m[4 + odd] = _mm512_shuffle_i64x2(b, d, 0x88);
-        m[6 + odd] = _mm512_shuffle_i64x2(b, d, 0xdd);
-    }
-}
-
 /* In each word, an 8 x 8 matrix of bits (row i in byte 7 - i) transposed. */
 INLINE __m512i mlf_transpose_bits(__m512i reversed)
 {
