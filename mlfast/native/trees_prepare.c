@@ -52,7 +52,7 @@ static int make_tree(mlf_prepared_column *out, const mlf_column *column, int flo
         out->upper = upper;
         out->lower = lower;
     }
-    out->levels = n <= 15 ? 4 : n <= 63 ? 6 : 8;
+    out->levels = n <= 15 ? 4 : n <= 31 ? 5 : n <= 63 ? 6 : n <= 127 ? 7 : 8;
     fill_tree(tree, 1, out->levels, sorted, (1 << out->levels) - 1);
     out->tree = tree;
     return 0;

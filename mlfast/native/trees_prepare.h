@@ -29,7 +29,7 @@ typedef struct mlf_prepared_column {
     const void *pivots;        /* int32 or int64: last cut of each block, then INT_MAX up to
                                 * a multiple of 16; the cuts follow                      */
     const void *cuts;          /* [16 * n_pivots], padded with INT_MAX                   */
-    /* For blocks, at most 255 cuts: a search tree of 4, 6 or 8 levels over them, node i above
+    /* For blocks, at most 255 cuts: a search tree of 4 to 8 levels over them, node i above
      * nodes 2i and 2i + 1, over the upper halves (plus 1) of 64-bit cuts. Upper halves are
      * then distinct, and a tie is settled with `upper` and `lower`. levels 0: no tree. */
     int32_t levels;
