@@ -6,12 +6,14 @@ MLFAST_DEBUG=1 (assertions, no optimisation).
 
 import os
 import platform
+import tempfile
 from pathlib import Path
 
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 NATIVE = Path("mlfast/native")
 
@@ -49,8 +51,30 @@ if os.environ.get("MLFAST_COVERAGE"):
     LINK += ["--coverage"]
 
 
+# GCC forgets that a local function which uses no vector registers leaves its caller's as they
+# are, so that no vzeroupper follows, and all scalar code after the kernel is ten times slower.
+TOLD_APART = ["-fno-ipa-ra"]
+
+
 class BuildVariants(build_ext):
     """Compiles the kernels once per instruction set and links them all in."""
+
+    def build_extensions(self):
+        if self.accepts(TOLD_APART):
+            for isa in ISA_FLAGS.keys() - {"baseline"}:
+                ISA_FLAGS[isa] += TOLD_APART
+        super().build_extensions()
+
+    def accepts(self, flags):
+        """Whether the compiler knows these flags: clang has other ones, and another allocator."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "empty.c")
+            source.write_text("int empty;\n")
+            try:
+                self.compiler.compile([str(source)], output_dir=folder, extra_postargs=flags)
+            except CompileError:
+                return False
+        return True
 
     def build_extension(self, ext):
         kernels = [source for source in ext.sources if source.endswith("_kernel.c")]

@@ -1,15 +1,17 @@
 """Tree ensembles beside their peers: single rows, batches, threads, start.
 
-    python -m benchmarks.trees [--core N] [--seconds S] [--only NAME ...] [--write]
+    python -m benchmarks.trees [--core N] [--seconds S] [--only NAME ...] [--keep FILE] [--write]
 
 One pinned core, one thread in every library, contenders interleaved over distinct synthetic rows
 in random order. Every answer is compared first: mlfast's with the original's bit for bit. Peers
 that are not installed (ONNX Runtime with onnxmltools and skl2onnx, tl2cgen) are left out; large
 models are compiled by tl2cgen only with MLFAST_BENCH_COMPILE_LARGE=1, which takes minutes, once.
+With --keep, models and sections can be measured in several runs.
 """
 
 import argparse
 import gc
+import json
 import os
 import statistics
 import sys
@@ -179,21 +181,34 @@ def main():
     parser.add_argument("--seconds", type=float, default=5.0, help="for a section of a model")
     parser.add_argument("--only", nargs="+", choices=ensembles.MODELS, default=ensembles.MODELS)
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS)
+    parser.add_argument("--keep", type=Path, help="JSON: figures of earlier runs, added to")
     parser.add_argument("--write", action="store_true", help="update docs/")
     options = parser.parse_args()
-    if options.write and (len(options.only), len(options.sections)) != (
-        len(ensembles.MODELS),
-        len(SECTIONS),
-    ):
-        parser.error("--write: the documents show all models and sections")
     processors = set()
     if hasattr(os, "sched_setaffinity"):
         processors = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {max(processors) if options.core is None else options.core})
-    results = measure(options.only, options.sections, options.seconds, processors)
+    measured = measure(options.only, options.sections, options.seconds, processors)
+    results = merged(options.keep, measured)
     print(trees_report.markdown(results))
     if options.write:
+        missing = [n for n in ensembles.MODELS if not set(SECTIONS) <= set(results.get(n, ()))]
+        if missing:
+            parser.error(f"--write: the documents show all; without figures: {', '.join(missing)}")
         trees_report.write(results)
+
+
+def merged(path, measured):
+    """Return the figures with those of earlier runs, models in order; and keep them."""
+    kept = json.loads(path.read_text()) if path is not None and path.exists() else {}
+    results = {
+        name: kept.get(name, {}) | measured.get(name, {})
+        for name in ensembles.MODELS
+        if name in kept or name in measured
+    }
+    if path is not None:
+        path.write_text(json.dumps(results, indent=1))
+    return results
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+from benchmarks.peers import TOLERANCE
 from benchmarks.report import ROOT, machine, replace
 from mlfast._measure import readable
 
@@ -21,8 +22,22 @@ def markdown(results):
         rows = {name: row for name, row in results.items() if section in row}
         if rows:
             parts += [*table(rows), ""]
+    parts += _differing(results)
     libraries = [name for name in LIBRARIES if _installed(name)]
     return "\n".join([*parts, f"{machine(libraries)}; synthetic data. Command: `{COMMAND}`."])
+
+
+def _differing(results):
+    """Name the engines whose answers are off on some rows."""
+    found = [
+        f"{peer} on {100 * share:.1f} % of the rows of {row['title']}"
+        for row in results.values()
+        for peer, share in row.get("off", {}).items()
+        if share > 0
+    ]
+    if found:
+        yield f"Answers further than {TOLERANCE} from the original's: {'; '.join(found)}."
+        yield ""
 
 
 def _installed(name):
@@ -152,7 +167,7 @@ def plot(results, path):
     )
     for y, row in enumerate(rows):
         _dots(left, y, row["single"], 1e-3, invert=False)
-        batch = row["batch"][max(row["batch"])]
+        batch = next(iter(row["batch"].values()))
         _dots(right, y, {ONE: batch["mlfast"]} | batch, 1e9, invert=True)
     left.set_yticks(range(len(rows)), [row["title"].replace(", ", ",\n", 1) for row in rows])
     left.set_xlabel("microseconds a row, one at a time (left is better)")
