@@ -11,10 +11,6 @@ import numpy as np
 from benchmarks import titanic
 
 
-def nothing(record):
-    return None
-
-
 def readers(records):
     """Return the records in every shape that mlfast is timed with, by the shape's name."""
     import msgspec
