@@ -111,6 +111,7 @@ mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *m
     uint8_t *zero_missing = array(memory, n + 8, 1);
     if (p == NULL || columns == NULL || feature == NULL || zero_missing == NULL)
         return NULL;
+    memset(feature + n, 0, 8 * sizeof *feature);   /* kernels read some more; values are ignored */
     *p = (mlf_prepare){
         .n_features = e->n_features, .n_columns = forest->n_columns,
         .n_numeric = forest->n_numeric, .float32 = e->input_float32, .ranks = ranks,

@@ -49,35 +49,38 @@ static inline void put_word(const mlf_prepare *p, int32_t c, int32_t word, int32
     v[p->n_columns + c] = (missing ? MLF_MISSING_RIGHT : word) ^ (int32_t)p->flip;
 }
 
-#if defined(__AVX512F__)
-/* Whole registers are stored, never a masked part: that could not be forwarded to the walk's
- * loads. What goes beyond a copy is overwritten by the next one, or is the row's padding. */
+typedef float four_floats __attribute__((vector_size(16)));
+typedef int32_t four_words __attribute__((vector_size(16)));
+
+/* Four columns at a time, in every instruction set's vectors. Whole vectors are stored: what goes
+ * beyond a copy is overwritten by the next one, or is the row's padding. No key is
+ * MLF_MISSING_LEFT, so the second loop finds the missing values by it. */
 static inline void word_keys(const mlf_prepare *p, const double *x, ptrdiff_t stride, int32_t *v)
 {
-    const __m256i flip = _mm256_set1_epi32((int32_t)p->flip);
-    const __m256i absent = _mm256_set1_epi32(MLF_MISSING_LEFT ^ (int32_t)p->flip);
-    const __m256i right = _mm256_set1_epi32(MLF_MISSING_RIGHT ^ (int32_t)p->flip);
-    for (int32_t c = 0; c < p->n_numeric; c += 8) {
-        __m512i wide = _mm512_setzero_si512();
-        __m256i narrow = _mm256_setzero_si256();
-        mlf_keys_of_eight(p, x, stride, c, &wide, &narrow);
-        _mm256_storeu_si256((__m256i *)(v + c), _mm256_xor_si256(narrow, flip));
+    const int32_t *f = p->feature;
+    const int32_t flip = (int32_t)p->flip, absent = MLF_MISSING_LEFT ^ flip;
+    for (int32_t c = 0; c < p->n_numeric; c += 4) {
+        four_floats value = { (float)x[f[c] * stride], (float)x[f[c + 1] * stride],
+                              (float)x[f[c + 2] * stride], (float)x[f[c + 3] * stride] };
+        four_words bits = (four_words)value, known = value == value;
+        four_words key = bits ^ ((bits >> 31) & INT32_MAX);
+        key -= key == -1;                      /* -0.0 is 0.0 */
+        key = (key & known) | (MLF_MISSING_LEFT & ~known);
+        key ^= flip;
+        memcpy(v + c, &key, sizeof key);
     }
-    for (int32_t c = 0; c < p->n_numeric; c += 8) {     /* no key is MLF_MISSING_LEFT */
-        __m256i narrow = _mm256_loadu_si256((const __m256i *)(v + c));
-        narrow = _mm256_mask_mov_epi32(narrow, _mm256_cmpeq_epi32_mask(narrow, absent), right);
-        _mm256_storeu_si256((__m256i *)(v + p->n_columns + c), narrow);
+    if (p->any_zero)
+        for (int32_t c = 0; c < p->n_numeric; c++)
+            if (mlf_is_missing(p, c, (double)(float)x[f[c] * stride]))
+                v[c] = absent;
+    for (int32_t c = 0; c < p->n_numeric; c += 4) {
+        four_words key;
+        memcpy(&key, v + c, sizeof key);
+        four_words missing = key == absent;
+        key = (key & ~missing) | ((MLF_MISSING_RIGHT ^ flip) & missing);
+        memcpy(v + p->n_columns + c, &key, sizeof key);
     }
 }
-#else
-static inline void word_keys(const mlf_prepare *p, const double *x, ptrdiff_t stride, int32_t *v)
-{
-    for (int32_t c = 0; c < p->n_numeric; c++) {
-        float f = (float)x[p->feature[c] * stride];
-        put_word(p, c, mlf_key32(f), mlf_is_missing(p, c, (double)f), v);
-    }
-}
-#endif
 
 void MLF_FN(mlf_prepare_words)(const mlf_prepare *p, const double *x, ptrdiff_t stride, int32_t *v)
 {
