@@ -7,17 +7,31 @@
 
 #include <math.h>
 
-/* n <= MLF_V pooled pixels of two rows. */
-MLF_INLINE vec pool_2(const float *top, const float *bottom, int n)
+/* The larger: with `exact` NaN where either is NaN, else wrong there but `nans` says so. */
+MLF_INLINE vec larger(const int exact, vec a, vec b, v_nans *nans)
 {
-    int n_a = 2 * n < MLF_V ? 2 * n : MLF_V, n_b = 2 * n - n_a;
-    vec first = v_max_nan(v_load_n(top, n_a), v_load_n(bottom, n_a));
-    vec second = v_max_nan(v_load_n(top + n_a, n_b), v_load_n(bottom + n_a, n_b));
-    return v_max_nan(v_even(first, second), v_odd(first, second));
+    if (exact)
+        return v_max_nan(a, b);
+    v_note_nans(nans, a, b);
+    return v_max(a, b);
 }
 
-#if MLF_V == 16
+MLF_INLINE vec larger_of_two(const int exact, vec a, vec b)
+{
+    return exact ? v_max_nan(a, b) : v_max(a, b);
+}
+
+/* n <= MLF_V pooled pixels of two rows. */
+MLF_INLINE vec pool_2(const int exact, const float *top, const float *bottom, int n, v_nans *nans)
+{
+    int n_a = 2 * n < MLF_V ? 2 * n : MLF_V, n_b = 2 * n - n_a;
+    vec first = larger(exact, v_load_n(top, n_a), v_load_n(bottom, n_a), nans);
+    vec second = larger(exact, v_load_n(top + n_a, n_b), v_load_n(bottom + n_a, n_b), nans);
+    return larger_of_two(exact, v_even(first, second), v_odd(first, second));
+}
+
 /* For 8 <= n < 16 pooled pixels: two whole loads that overlap, and where each pixel then is. */
+#if MLF_V == 16
 typedef struct narrow {
     __m512i even, odd;
     __mmask16 kept;
@@ -35,45 +49,57 @@ static narrow narrow_rows(int n)
                      (__mmask16)((1u << n) - 1) };
 }
 
-MLF_INLINE void pool_2_narrow(const narrow *r, const float *top, const float *bottom, int n,
-                              int relu, float *to)
+MLF_INLINE vec pool_2_narrow(const int exact, const narrow *r, const float *top,
+                             const float *bottom, int n, v_nans *nans)
 {
-    __m512 a = (__m512)v_max_nan(v_load(top), v_load(bottom));
-    __m512 b = (__m512)v_max_nan(v_load(top + 2 * n - 16), v_load(bottom + 2 * n - 16));
-    vec value = v_max_nan((vec)_mm512_permutex2var_ps(a, r->even, b),
-                          (vec)_mm512_permutex2var_ps(a, r->odd, b));
-    _mm512_mask_storeu_ps(to, r->kept, (__m512)(relu ? v_relu(value) : value));
+    int second = 2 * n - 16;
+    __m512 a = (__m512)larger(exact, v_load(top), v_load(bottom), nans);
+    __m512 b = (__m512)larger(exact, v_load(top + second), v_load(bottom + second), nans);
+    return larger_of_two(exact, (vec)_mm512_permutex2var_ps(a, r->even, b),
+                         (vec)_mm512_permutex2var_ps(a, r->odd, b));
 }
+#else
+typedef int narrow; /* a loop of short vectors does as well */
+#define narrow_rows(n) 0
 #endif
 
-/* 2 x 2, stride 2, nothing added. */
-MLF_NN_RUN(mlf_nn_max_pool_2)
+/* One channel; without `exact` only right when the result, whether there was a NaN, is 0. */
+MLF_INLINE int pool_plane(const int exact, const mlf_nn_op *op, const narrow *row,
+                          const float *top, float *to)
 {
     const int width = op->width, n = op->out_width, relu = op->activation == MLF_NN_RELU;
-    const ptrdiff_t plane = (ptrdiff_t)op->height * width, out_plane = (ptrdiff_t)op->out_height * n;
+    v_nans nans = { 0 };
+#if MLF_V == 16
+    if (n >= 8 && n < 16) {
+        for (int y = 0; y < op->out_height; y++, to += n, top += 2 * width) {
+            MLF_UNROLL for (int ahead = 0; ahead < 48; ahead += 16)
+                __builtin_prefetch(top + 512 + ahead);
+            vec value = pool_2_narrow(exact, row, top, top + width, n, &nans);
+            _mm512_mask_storeu_ps(to, row->kept, (__m512)(relu ? v_relu(value) : value));
+        }
+        return v_any_nan(nans);
+    }
+#endif
+    for (int y = 0; y < op->out_height; y++, to += n, top += 2 * width)
+        for (int x = 0; x < n; x += MLF_V) {
+            int part = n - x < MLF_V ? n - x : MLF_V;
+            vec value = pool_2(exact, top + 2 * x, top + width + 2 * x, part, &nans);
+            v_store_n(to + x, relu ? v_relu(value) : value, part);
+        }
+    return v_any_nan(nans);
+}
+
+/* 2 x 2, stride 2, nothing added. A channel with a NaN, which is rare, is done twice. */
+MLF_NN_RUN(mlf_nn_max_pool_2)
+{
+    const ptrdiff_t plane = (ptrdiff_t)op->height * op->width;
+    const ptrdiff_t out_plane = (ptrdiff_t)op->out_height * op->out_width;
     const float *in = mlf_nn_at(base, op->in);
     float *out = mlf_nn_at(base, op->out);
-#if MLF_V == 16
-    const int is_narrow = n >= 8 && n < 16;
-    const narrow row = narrow_rows(is_narrow ? n : 8);
-#endif
-    for (int c = begin; c < end; c++) {
-        const float *top = in + c * plane;
-        float *to = out + c * out_plane;
-        for (int y = 0; y < op->out_height; y++, to += n, top += 2 * width) {
-#if MLF_V == 16
-            if (is_narrow) {
-                pool_2_narrow(&row, top, top + width, n, relu, to);
-                continue;
-            }
-#endif
-            for (int x = 0; x < n; x += MLF_V) {
-                int part = n - x < MLF_V ? n - x : MLF_V;
-                vec value = pool_2(top + 2 * x, top + width + 2 * x, part);
-                v_store_n(to + x, relu ? v_relu(value) : value, part);
-            }
-        }
-    }
+    const narrow row = narrow_rows(op->out_width >= 8 && op->out_width < 16 ? op->out_width : 8);
+    for (int c = begin; c < end; c++)
+        if (pool_plane(0, op, &row, in + c * plane, out + c * out_plane))
+            pool_plane(1, op, &row, in + c * plane, out + c * out_plane);
 }
 
 MLF_INLINE void pool(const int average, const mlf_nn_op *op, float *const *base, int begin, int end)

@@ -157,6 +157,36 @@ MLF_INLINE vec v_max_nan(vec a, vec b)
 #endif
 }
 
+/* Which floats are NaN, in any of several pairs of vectors. */
+#if defined(__AVX512F__)
+typedef __mmask16 v_nans;
+#else
+typedef ivec v_nans;
+#endif
+
+MLF_INLINE void v_note_nans(v_nans *nans, vec a, vec b)
+{
+#if defined(__AVX512F__)
+    *nans |= _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q);
+#elif defined(__AVX2__)
+    *nans |= (ivec)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_UNORD_Q);
+#else
+    *nans |= (a != a) | (b != b);
+#endif
+}
+
+MLF_INLINE int v_any_nan(v_nans nans)
+{
+#if defined(__AVX512F__)
+    return nans != 0;
+#else
+    int32_t any = 0;
+    for (int i = 0; i < MLF_V; i++)
+        any |= nans[i];
+    return any != 0;
+#endif
+}
+
 MLF_INLINE vec v_relu(vec x)
 {
     return v_max(v_all(0.0f), x); /* NaN stays NaN */
