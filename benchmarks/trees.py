@@ -22,12 +22,17 @@ from pathlib import Path
 import numpy as np
 
 import mlfast
-from benchmarks import ensembles, loops, native, peers, trees_report
+from benchmarks import ensembles, loops, native, peers, start, trees_report
 from mlfast._measure import best_of
 
 N_ROWS = 4096
 BATCHES = (100_000, 1000, 10)
-SECTIONS = ("single", "batch", "threads", "start")
+EXPORTED = (
+    ("one row", False, ()),
+    ("in batches", True, ()),
+    ("in batches, -march=native", True, ("-march=native",)),
+)
+SECTIONS = ("single", "batch", "threads", "exported", "start")
 
 
 def check(ensemble, predictor, engines, X):
@@ -126,6 +131,22 @@ def thread_times(ensemble, predictor, seconds, processors):
     return {n: [t / len(X) for t in samples] for n, samples in times.items()}
 
 
+def exported(ensemble, predictor, seconds):
+    """Return {contender: nanoseconds a row in every turn} of exported libraries, called in C."""
+    X = ensemble.rows(N_ROWS)
+    ways = {"native": native.predictor_loop(predictor, X)}
+    n_outputs = ways["native"].out.shape[1]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, batch, flags in EXPORTED:
+            library = predictor.export_library(Path(folder, f"{name}.so"), flags=flags)
+            ways[name] = native.exported_loop(library, X, n_outputs, batch)
+        for name, way in ways.items():
+            way(0, N_ROWS)
+            if not np.allclose(way.out, ways["native"].out, rtol=1e-15, atol=0):
+                raise AssertionError(f"{ensemble.name}: {name} answers otherwise")
+        return loops.rotating(ways, N_ROWS, seconds)
+
+
 def starts(ensemble, predictor):
     """Return what it takes to have the model: seconds and bytes."""
     with tempfile.TemporaryDirectory() as folder:
@@ -135,10 +156,11 @@ def starts(ensemble, predictor):
             "compile": best_of(lambda: mlfast.compile(ensemble.model), 0.5),
             "load": best_of(lambda: mlfast.load(saved), 0.3),
             "saved": saved.stat().st_size,
+            "memory": start.load_bytes(saved),
         }
-        start = time.perf_counter()
+        begin = time.perf_counter()
         predictor.export_library(library)
-        row |= {"export": time.perf_counter() - start, "library": library.stat().st_size}
+        row |= {"export": time.perf_counter() - begin, "library": library.stat().st_size}
     path = peers.compiled(ensemble)
     if path is not None:
         seconds = path.with_suffix(".seconds")
@@ -165,6 +187,8 @@ def measure(names, sections, seconds, processors):
             row["batch"] = {size: _short(samples) for size, samples in times.items()}
         if "threads" in sections and len(processors) > 1:
             row["threads"] = _short(thread_times(ensemble, predictor, seconds / 4, processors))
+        if "exported" in sections:
+            row["exported"] = _short(exported(ensemble, predictor, seconds / 2))
         if "start" in sections:
             row["start"] = starts(ensemble, predictor)
         gc.collect()

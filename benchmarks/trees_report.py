@@ -17,7 +17,8 @@ def markdown(results):
     """Return the tables of the sections that were measured."""
     parts = []
     for section, table in (
-        ("single", _single), ("batch", _batch), ("threads", _threads), ("start", _start),
+        ("single", _single), ("batch", _batch), ("threads", _threads), ("exported", _exported),
+        ("start", _start),
     ):  # fmt: skip
         rows = {name: row for name, row in results.items() if section in row}
         if rows:
@@ -102,17 +103,27 @@ def _threads(results):
         yield _line(row["title"], _rate(one), _rate(two), f"{one[1] / two[1]:.2f} x")
 
 
+def _exported(results):
+    names = list(next(iter(results.values()))["exported"])
+    yield f"| exported C99, median a row | {' | '.join(names[1:])} | mlfast, one row |"
+    yield "| --- |" + " ---: |" * len(names)
+    for row in results.values():
+        times = row["exported"]
+        yield _line(row["title"], *(readable(times[n][1]) for n in (*names[1:], NATIVE)))
+
+
 def _start(results):
     yield (
-        "| before the first prediction | compile | load | file | export C | library "
+        "| before the first prediction | compile | load | memory | file | export C | library "
         "| tl2cgen | its library |"
     )
-    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for row in results.values():
         start = row["start"]
         yield _line(
             row["title"],
             *(readable(start[name] * 1e9) for name in ("compile", "load")),
+            _size(start["memory"]) if start["memory"] is not None else "",
             _size(start["saved"]),
             readable(start["export"] * 1e9),
             _size(start["library"]),
