@@ -51,11 +51,11 @@ def test_random_ensembles(tmp_path_factory, seed):
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 128))
-def test_blocks_that_are_sliced(tmp_path_factory, seed, n_leaves):
+@given(st.integers(0, 2**32 - 1), st.integers(1, 128), st.booleans())
+def test_blocks_that_are_sliced(tmp_path_factory, seed, n_leaves, members):
     rng = np.random.default_rng(seed)
     n_trees = 1 + 600 // n_leaves
-    head = ensemble(rng, n_trees, n_leaves, 5, members=False, input_dtype="float64")
+    head = ensemble(rng, n_trees, n_leaves, 5, members=members, input_dtype="float64")
     predictor = mlfast.Predictor(model(head))
     folder = tmp_path_factory.mktemp("export")
     with mock.patch("mlfast.export.slices.SPLITS_A_LEVEL", 1000):
@@ -75,10 +75,10 @@ def test_which_blocks_are_sliced(tmp_path):
         source = mlfast.Predictor(model(head)).export_source(tmp_path / "model.c").read_text()
         return "#define TREES_SLICED 1" in source
 
-    double = {"members": False, "input_dtype": "float64"}
+    double = {"input_dtype": "float64"}
     assert sliced(**double)
+    assert sliced(**double, members=False)
     assert not sliced(**(double | {"input_dtype": "float32"}))
-    assert not sliced(**(double | {"members": True}))
     assert not sliced(**(double | {"n_leaves": 129}))
     assert not sliced(**(double | {"n_features": 1, "n_leaves": 100}))  # more than 254 thresholds
 

@@ -18,6 +18,7 @@ LINE = 96
 _C_TYPES = {
     "int32": "int32_t",
     "uint32": "uint32_t",
+    "uint16": "uint16_t",
     "uint8": "uint8_t",
     "float32": "float",
     "float64": "double",

@@ -81,7 +81,8 @@ def source(e: TreeEnsemble) -> tuple[str, bool]:
     nodes["key"][place] = key
     nodes["link"][place] = entry.astype(np.uint64) << np.uint64(shift) | distance.astype(np.uint64)
     block_rows = _block_rows(n_entries, e.n_outputs)
-    sliced = block_rows == BLOCK_ROWS and slices.fits(e, key, height)
+    trees = slices.Trees(e, key, entry, 2 * len(numeric), first, sets, height)
+    sliced = block_rows == BLOCK_ROWS and slices.fits(trees)
     macros = {
         "TREES_COUNT": e.n_trees,
         "TREES_ROWS": block_rows,
@@ -123,7 +124,7 @@ def source(e: TreeEnsemble) -> tuple[str, bool]:
         tables.array("trees_values", values),
     ]
     if sliced:
-        parts.append(slices.source(e, key, entry))
+        parts.append(slices.source(trees))
     return head + "\n".join(parts), sliced
 
 
