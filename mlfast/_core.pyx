@@ -36,6 +36,7 @@ cdef enum Answer:
 _RULES = tuple(spec.RULES)
 cdef int _OUTLIER = _RULES.index("outlier")
 cdef int _EACH_HALF = _RULES.index("each_half")
+cdef int _VALUES = _RULES.index("values")
 
 
 cdef class Predictor:
@@ -218,6 +219,8 @@ cdef object label(Predictor self, const mlf_workspace *w):
     _plan.link(&self.plan.output, w.decisions, w.values)
     if rule == _EACH_HALF:
         return [1 if w.values[k] > 0.5 else 0 for k in range(self.plan.output.n_values)]
+    if rule == _VALUES:
+        return [w.values[k] for k in range(self.plan.output.n_values)]
     return numbers(w.values, self.plan.output.n_values)
 
 

@@ -158,7 +158,8 @@ class Predictor(_core.Predictor):
         if output.rule == "each_half":
             values = values > 0.5
         values = values.astype(output.class_dtype, copy=False)
-        return values[:, 0] if values.shape[1] == 1 else values
+        one = values.shape[1] == 1 and output.rule != "values"
+        return values[:, 0] if one else values
 
     def predict_proba(self, X: Any, n_threads: int = 1) -> np.ndarray:
         """Probabilities, (n_rows, n_classes); parameters as for `predict`."""

@@ -76,9 +76,10 @@ def test_regressors(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["LinearRegression", "Ridge", "Lasso", "ElasticNet"])
-def test_several_outputs(name: str) -> None:
+@pytest.mark.parametrize("n_targets", [3, 1])
+def test_a_table_of_targets(name: str, n_targets: int) -> None:
     X = rows(n=60, width=4)
-    model = fit(make(name), X, X @ np.arange(12.0).reshape(4, 3))
+    model = fit(make(name), X, X @ np.arange(4.0 * n_targets).reshape(4, n_targets))
     predictor = mlfast.compile(model)
     close(predictor.predict(X), model.predict(X), model, X)
     assert predictor.predict_one(tuple(X[0].tolist())) == predictor.predict(X)[0].tolist()

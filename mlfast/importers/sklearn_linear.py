@@ -75,7 +75,9 @@ def import_head(estimator: Any, path: str) -> Head:
         output = _classifier(estimator, len(coef), path)
     else:
         link = "exp" if type(estimator).__name__ in LOG_LINK_REGRESSORS else "identity"
-        output = spec.Output(link=link, rule="value", methods=("predict",))
+        # fitted to a table of one target, some keep a row of coefficients, and answer a table
+        rule = "values" if np.ndim(estimator.coef_) == 2 else "value"
+        output = spec.Output(link=link, rule=rule, methods=("predict",))
     names = getattr(estimator, "feature_names_in_", None)
     return Head(
         spec.Linear(coef, intercept),

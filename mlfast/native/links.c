@@ -254,6 +254,7 @@ int32_t mlf_label(const mlf_output *o, const double *decisions, const double *va
     case MLF_ARGMAX_MARGIN: return first_largest(decisions, o->n_decisions);
     case MLF_OUTLIER: return decisions[0] < 0.0 ? -1 : 1;
     case MLF_VALUE:
+    case MLF_VALUES:
     case MLF_EACH_HALF: break;
     }
     return 0;

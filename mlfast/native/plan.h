@@ -157,7 +157,7 @@ typedef enum mlf_link_name {
 
 typedef enum mlf_rule {
     MLF_VALUE, MLF_ARGMAX, MLF_HALF, MLF_POSITIVE, MLF_NOT_NEGATIVE, MLF_ARGMAX_MARGIN,
-    MLF_EACH_HALF, MLF_OUTLIER
+    MLF_EACH_HALF, MLF_OUTLIER, MLF_VALUES
 } mlf_rule;
 
 typedef struct mlf_output {

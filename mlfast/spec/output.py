@@ -35,6 +35,7 @@ RULES: dict[str, str] = {
     "argmax_margin": "classes[first largest m]",
     "each_half": "multilabel: v > 0.5 for each output, as 0 / 1",
     "outlier": "-1 if m < 0 else 1",
+    "values": "no label: predict answers a row of all v, of one as well",
 }
 
 Label = str | int | float | bool
@@ -57,7 +58,7 @@ class Output(Spec):
     classes : tuple of str, int, float or bool
         Labels in order; empty without labels.
     class_dtype : str
-        NumPy dtype of a batch of labels (or of values, for rule "value").
+        NumPy dtype of a batch of labels (or of values, for rules "value", "values").
     dtype : str
         "float32" or "float64": dtype of a batch of decisions and values.
     methods : tuple of str
