@@ -109,7 +109,7 @@ MODULES = [
     extension("mlfast._core", [], [numpy.get_include()]),
     extension("mlfast._plan", CORE, [numpy.get_include()]),
     extension("mlfast._batch", [], [numpy.get_include()]),
-    extension("mlfast._record", []),
+    extension("mlfast._record", [], [numpy.get_include()]),
     extension("mlfast._function", []),
     extension("mlfast._foreign", FOREIGN),
     extension("mlfast._pool", POOL),

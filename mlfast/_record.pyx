@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from mlfast.errors import RecordError
 
+cimport numpy as cnp
 from cpython.dict cimport PyDict_CheckExact
 from cpython.list cimport PyList_CheckExact
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -27,6 +28,7 @@ from libc.stdint cimport int32_t
 cdef extern from "vocabulary.h" nogil:
     int32_t mlf_code_nan(const mlf_vocabulary *v)
     int32_t mlf_code_unknown(const mlf_vocabulary *v)
+    int32_t mlf_find_number(const mlf_vocabulary *v, double value)
 
 
 cdef extern from "_access.h":
@@ -49,6 +51,9 @@ cdef extern from "_access.h":
     int mlf_raise_pending() except -1
     void Py_XDECREF(PyObject *o)
     PyObject *PyErr_Occurred()
+
+
+cnp.import_array()
 
 
 cdef class Layout:
@@ -116,6 +121,8 @@ cdef class Reader:
                 s = mlf_read_list(record, s, end, x, stride)
             elif kind == MLF_KIND_mapping:
                 s = mlf_read_mapping(record, s, end, x, stride)
+            elif read_array(self, record, x, stride):
+                return 0
             else:
                 values = as_values(<object>record, self.layout)
                 return reader_for(self.layout, values).read(<PyObject *>values, x, stride)
@@ -138,6 +145,29 @@ cdef class Reader:
             values = as_values(record, self.layout)
             return reader_for(self.layout, values).value(values, field)
         return getattr(record, name)
+
+
+cdef bint read_array(Reader self, PyObject *record, double *x, ptrdiff_t stride):
+    """Reads a row of doubles without making Python numbers of it; False for any other record."""
+    cdef const mlf_spot *s = self.spots
+    cdef const mlf_spot *end = s + self.layout.n_inputs
+    cdef const char *data
+    cdef ptrdiff_t step
+    cdef double value
+    if not cnp.PyArray_CheckExact(<object>record):
+        return False
+    row = <cnp.ndarray>record
+    if (cnp.PyArray_TYPE(row) != cnp.NPY_DOUBLE or cnp.PyArray_NDIM(row) != 1
+            or not cnp.PyArray_ISBEHAVED_RO(row)
+            or cnp.PyArray_DIM(row, 0) != len(self.layout.names)):
+        return False
+    data = <const char *>cnp.PyArray_DATA(row)
+    step = cnp.PyArray_STRIDE(row, 0)
+    while s < end:
+        value = (<const double *>(data + s.place * step))[0]
+        x[s.slot * stride] = value if s.vocabulary == NULL else mlf_find_number(s.vocabulary, value)
+        s += 1
+    return True
 
 
 cdef int slow(Reader self, PyObject *record, const mlf_spot *s, double *out) except -1:

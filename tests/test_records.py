@@ -236,6 +236,29 @@ def test_errors_of_the_record_itself_pass(predictor):
         predictor.predict_one(Broken())
 
 
+def test_arrays_of_every_memory():
+    """As doubles in place, or as any other array; categories of numbers, too."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.preprocessing import OrdinalEncoder
+
+    X = np.array([[0.5, 3.0, np.nan], [-0.0, 4.0, np.inf], [5e-324, -0.0, 2.0]])
+    known = np.array([[0.0, 3.0, 0.0], [0.0, 0.0, 0.0]])
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    predictor = mlfast.compile(
+        make_column_transformer((encoder, [1]), remainder="passthrough").fit(known)
+    )
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    memories = (
+        X, frozen, np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2],
+        X[:, ::-1].copy()[:, ::-1], X.astype(">f8"), X.astype(object),
+    )  # fmt: skip
+    for row in range(3):
+        want = predictor.transform_one(tuple(X[row].tolist()))
+        for memory in memories:
+            np.testing.assert_array_equal(predictor.transform_one(memory[row]), want)
+
+
 def test_arrays_of_numbers():
     from sklearn.preprocessing import StandardScaler
 
