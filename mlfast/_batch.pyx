@@ -107,7 +107,8 @@ cdef class Batch:
     def columns(self, list columns, int64_t first, int64_t n):
         """Runs rows from `first` on: one 1-d array of n values an input; whether to go on."""
         cdef Py_ssize_t i, n_columns = len(columns)
-        cdef mlf_column *inputs = <mlf_column *>PyMem_RawMalloc((n_columns + 1) * sizeof(mlf_column))
+        cdef size_t size = (n_columns + 1) * sizeof(mlf_column)
+        cdef mlf_column *inputs = <mlf_column *>PyMem_RawMalloc(size)
         if inputs == NULL:
             raise MemoryError
         cdef cnp.ndarray column

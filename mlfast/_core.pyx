@@ -19,7 +19,7 @@ from libc.string cimport memcpy
 from mlfast cimport _plan
 from mlfast._plan cimport (
     MLF_WANT_DECISIONS, MLF_WANT_ENCODED, MLF_WANT_LABELS, MLF_WANT_VALUES, aligned,
-    mlf_plan, mlf_status, mlf_want, mlf_workspace,
+    mlf_status, mlf_want, mlf_workspace,
 )
 from mlfast._record cimport Layout, MLF_KIND_tuple, Reader, reader_for
 
