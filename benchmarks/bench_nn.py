@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from benchmarks import networks
-from mlfast import threads
+from benchmarks import linear_classifier, networks
+from mlfast import nn, threads
 
 CALLS = range(100)
 
@@ -60,7 +60,27 @@ class Batch:
 
     def setup(self, n_threads):
         threads.set_num_threads(n_threads)
-        self.call = next(iter(networks.batch_calls(256, n_threads).values()))
+        self.call = networks.batch_call(256, n_threads)
 
     def time_predict_256_images(self, n_threads):
         self.call()
+
+
+class Classifier:
+    """The largest of 64 scores of 262,144 features, by batch size."""
+
+    params = [["float64", "float32"], [1, 16, 256]]
+    param_names = ["dtype", "examples"]
+
+    def setup(self, dtype, n):
+        self.weight = linear_classifier.weights(dtype)
+        self.x = linear_classifier.batch(n, dtype)
+        self.model = nn.LinearClassifier(self.weight)
+        if not np.array_equal(self.model.predict(self.x), (self.x @ self.weight.T).argmax(axis=1)):
+            raise AssertionError("the answers differ")
+
+    def time_predict(self, dtype, n):
+        self.model.predict(self.x)
+
+    def time_numpy(self, dtype, n):
+        (self.x @ self.weight.T).argmax(axis=1)

@@ -1,6 +1,6 @@
 """Latency against throughput: argmax of W x, W 64 x 262,144, by batch size.
 
-    taskset -c 1 python -m benchmarks.linear_classifier [largest batch]
+    taskset -c 1 python -m benchmarks.linear_classifier float64 [largest batch]
 
 Prints milliseconds a batch beside NumPy's, and as multiples of the roofline time: reading the
 weights and the batch from memory, or the multiply-adds, whichever takes longer, as the core
@@ -62,25 +62,23 @@ def measure(weight, model, x, rounds):
     return {name: (median(took[name]), median(ratios[name])) for name in calls}
 
 
-def table(largest=1024):
+def table(dtype, largest=1024):
     lines = [
-        "| precision | examples at once | mlfast ms (x roofline) | NumPy ms (x roofline) | "
-        "mlfast examples/s |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        f"| {np.dtype(dtype)}, examples at once | mlfast ms (x roofline) | "
+        "NumPy ms (x roofline) | mlfast examples/s |",
+        "| --- | ---: | ---: | ---: |",
     ]
-    for dtype in (np.float64, np.float32):
-        weight = weights(dtype)
-        model = nn.LinearClassifier(weight)
-        whole = batch(largest, dtype)
-        n = 1
-        while n <= largest:
-            found = measure(weight, model, whole[:n], 9 if n < 64 else 3)
-            cells = [f"{t * 1e3:.2f} ({ratio:.2f})" for t, ratio in found.values()]
-            rate = n / found["mlfast"][0]
-            lines.append(f"| {np.dtype(dtype)} | {n} | {' | '.join(cells)} | {rate:,.0f} |")
-            n *= 2
+    weight = weights(dtype)
+    model = nn.LinearClassifier(weight)
+    whole = batch(largest, dtype)
+    n = 1
+    while n <= largest:
+        found = measure(weight, model, whole[:n], 9 if n < 64 else 3)
+        cells = [f"{t * 1e3:.2f} ({ratio:.2f})" for t, ratio in found.values()]
+        lines.append(f"| {n} | {' | '.join(cells)} | {n / found['mlfast'][0]:,.0f} |")
+        n *= 2
     return lines
 
 
 if __name__ == "__main__":
-    print("\n".join(table(*map(int, sys.argv[1:]))))
+    print("\n".join(table(np.dtype(sys.argv[1]), *map(int, sys.argv[2:]))))

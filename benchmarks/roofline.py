@@ -24,11 +24,15 @@ def library():
     return built
 
 
+def multiply_add(rounds):
+    """Do so many rounds; return the float32 operations done."""
+    return library().multiply_add(rounds, ctypes.byref(ctypes.c_float()))
+
+
 def flops(rounds=200_000):
     """Float32 operations a second (half as many in float64)."""
-    sink = ctypes.c_float()
     start = time.perf_counter()
-    done = library().multiply_add(rounds, ctypes.byref(sink))
+    done = multiply_add(rounds)
     return done / (time.perf_counter() - start)
 
 
