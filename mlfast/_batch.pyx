@@ -10,10 +10,14 @@ from mlfast cimport _core, _plan
 from mlfast._plan cimport aligned, mlf_column, mlf_rows, mlf_sinks, mlf_status, NativePlan
 from mlfast._record cimport Reader
 
+cdef extern from "numpy/arrayobject.h":
+    object PyArray_TakeFrom(cnp.ndarray, object, int, PyObject *, cnp.NPY_CLIPMODE)
+
 cnp.import_array()
 
 cdef enum:
     ALIGNMENT = 64
+    FEW = 16            # rows for which the GIL is kept: as for a single record
     ENCODED, DECISIONS, VALUES, LABELS
 
 _WHAT = {"encoded": ENCODED, "decisions": DECISIONS, "values": VALUES, "labels": LABELS}
@@ -40,6 +44,7 @@ cdef class Batch:
     cdef NativePlan native
     cdef readonly object out
     cdef readonly int32_t refused, warned
+    cdef readonly bint eventful         # something was refused, or warned of
     cdef readonly int64_t refused_row, warned_row
     cdef int64_t n_rows
     cdef int32_t n_parts, block
@@ -91,9 +96,13 @@ cdef class Batch:
         rows.first, rows.n, rows.block = first, n, self.block
         if columns == NULL:
             n_parts = (n + self.block - 1) // self.block
-        with nogil:
+        if self.n_rows <= FEW:
             part = _plan.run_batch(&self.native.plan, columns, &rows, &self.sinks, n_parts,
                                    self.workspaces, self.statuses)
+        else:
+            with nogil:
+                part = _plan.run_batch(&self.native.plan, columns, &rows, &self.sinks, n_parts,
+                                       self.workspaces, self.statuses)
         if part < n_parts:
             self.refused = self.statuses[part].refused
             self.refused_row = self.statuses[part].refused_row
@@ -102,6 +111,7 @@ cdef class Batch:
             if self.warned < 0 <= self.statuses[part].warned:
                 self.warned = self.statuses[part].warned
                 self.warned_row = self.statuses[part].warned_row
+        self.eventful = self.refused >= 0 or self.warned >= 0
         return self.refused < 0
 
     def columns(self, list columns, int64_t first, int64_t n):
@@ -121,10 +131,11 @@ cdef class Batch:
         PyMem_RawFree(inputs)
         return going
 
-    def array(self, cnp.ndarray X):
+    cdef array(self, cnp.ndarray X):
         """Runs a 2-d array that `reads` takes."""
         cdef Py_ssize_t i, n_inputs = self.native.plan.encoder.n_inputs
-        cdef mlf_column *inputs = <mlf_column *>PyMem_RawMalloc((n_inputs + 1) * sizeof(mlf_column))
+        cdef size_t size = (n_inputs + 1) * sizeof(mlf_column)
+        cdef mlf_column *inputs = <mlf_column *>PyMem_RawMalloc(size)
         if inputs == NULL:
             raise MemoryError
         cdef int32_t type = type_of(X)
@@ -160,10 +171,43 @@ cdef class Batch:
         self.run(NULL, at, row - at)
 
 
-def reads(NativePlan native, cnp.ndarray X, Py_ssize_t n_fields):
+def run_array(_core.Predictor predictor, X, n_threads, str what):
+    """Batch over a 2-d array that is read as it is, or over a list of records; None for all else."""
+    cdef NativePlan native = predictor.native
+    cdef Batch batch
+    if not isinstance(n_threads, int) or n_threads < 1:
+        raise ValueError(f"n_threads: expected an int >= 1, got {n_threads!r}")
+    if type(X) is cnp.ndarray:
+        if not reads(native, X):
+            return None
+        batch = Batch(native, cnp.PyArray_DIM(<cnp.ndarray>X, 0), n_threads, what)
+        batch.array(X)
+        return batch
+    if (type(X) is list or type(X) is tuple) and len(X) > 0:
+        batch = Batch(native, len(X), n_threads, what)
+        batch.records(predictor, X)
+        return batch
+    return None
+
+
+def take(cnp.ndarray classes, cnp.ndarray labels):
+    """Classes of labels, which are a fresh array of Batch."""
+    cdef cnp.npy_intp i, n = cnp.PyArray_DIM(labels, 0)
+    cdef const int64_t *label = <const int64_t *>cnp.PyArray_DATA(labels)
+    cdef const int64_t *number = <const int64_t *>cnp.PyArray_DATA(classes)
+    if cnp.PyArray_TYPE(classes) != cnp.NPY_INT64:
+        return PyArray_TakeFrom(classes, labels, 0, NULL, cnp.NPY_CLIP)
+    taken = cnp.PyArray_EMPTY(1, &n, cnp.NPY_INT64, 0)
+    cdef int64_t *out = <int64_t *>cnp.PyArray_DATA(<cnp.ndarray>taken)
+    for i in range(n):
+        out[i] = number[label[i]]
+    return taken
+
+
+cdef bint reads(NativePlan native, cnp.ndarray X) noexcept:
     """Whether an array is read as it is: rows of numbers, as many as the model has fields."""
     return (native.numeric and cnp.PyArray_NDIM(X) == 2 and cnp.PyArray_DIM(X, 0) > 0
-            and cnp.PyArray_DIM(X, 1) == n_fields and type_of(X) >= 0)
+            and cnp.PyArray_DIM(X, 1) == native.n_fields and type_of(X) >= 0)
 
 
 def reads_type(cnp.ndarray column):

@@ -180,6 +180,7 @@ cdef class NativePlan:
     cdef mlf_workspace offsets          # of the parts of a single record's workspace
     cdef size_t workspace               # bytes
     cdef readonly bint numeric          # all inputs are numbers
+    cdef Py_ssize_t n_fields
     cdef const int32_t *fields          # of each input
     cdef readonly list vocabularies     # addresses
     cdef readonly str layout_text

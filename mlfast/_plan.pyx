@@ -120,6 +120,7 @@ cdef class NativePlan:
             self._make_output(model.output)
         self.plan.isa = isa_number
         self.numeric = all(read.vocabulary < 0 for read in model.inputs)
+        self.n_fields = len(model.fields)
         fields = np.array([read.field for read in model.inputs], np.int32)
         self.fields = <const int32_t *>self._copy(fields)
         self.offsets = mlf_carve(&self.plan, NULL, 1)

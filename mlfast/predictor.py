@@ -54,6 +54,7 @@ class Predictor(_core.Predictor):
     _table: TableReader
     _encoder: Predictor | None
     _classes: np.ndarray | None
+    _labelled: bool  # predict gives classes_
 
     def __new__(
         cls,
@@ -82,6 +83,7 @@ class Predictor(_core.Predictor):
         self._classes = None
         if model.output is not None and model.output.classes:
             self._classes = np.array(model.output.classes, dtype=model.output.class_dtype)
+        self._labelled = self._classes is not None and "predict" in model.output.methods
         if model.head_inputs is not None:
             self._encoder = Predictor(model.for_transform(), missing_fields=missing_fields, isa=isa)
             self.transform_one = self._encoder.transform_one  # type: ignore[method-assign]
@@ -150,10 +152,14 @@ class Predictor(_core.Predictor):
         RecordError
             The table does not fit, or the original refuses a value.
         """
+        if self._labelled:
+            batch = _batch.run_array(self, X, n_threads, "labels")  # `_run`, without a call more
+            if batch is None or batch.eventful:
+                return _batch.take(self._classes, self._run(X, n_threads, "labels"))
+            return _batch.take(self._classes, batch.out)
         output = self._output("predict")
-        if self._classes is not None or output.rule == "outlier":
-            labels = self._run(X, n_threads, "labels")
-            return labels if self._classes is None else self._classes.take(labels)
+        if output.rule == "outlier":
+            return self._run(X, n_threads, "labels")
         values = self._run(X, n_threads, "values")
         if output.rule == "each_half":
             values = values > 0.5
@@ -191,17 +197,14 @@ class Predictor(_core.Predictor):
         return output
 
     def _run(self, X: Any, n_threads: int, what: _batch.What) -> np.ndarray:
-        if not isinstance(n_threads, int) or n_threads < 1:
-            raise ValueError(f"n_threads: expected an int >= 1, got {n_threads!r}")
-        if type(X) is np.ndarray and _batch.reads(self.native, X, len(self.model.fields)):
-            batch = _batch.Batch(self.native, len(X), n_threads, what)
-            batch.array(X)
-        else:
+        batch = _batch.run_array(self, X, n_threads, what)
+        if batch is None:
             batch = self._run_table(self._table.open(X), n_threads, what)
-        if batch.warned >= 0:
-            self._warned(batch.warned, f"row {batch.warned_row}")
-        if batch.refused >= 0:
-            self._refused(batch.refused, X, batch.refused_row)
+        if batch.eventful:
+            if batch.warned >= 0:
+                self._warned(batch.warned, f"row {batch.warned_row}")
+            if batch.refused >= 0:
+                self._refused(batch.refused, X, batch.refused_row)
         return batch.out
 
     def _run_table(self, table: Table, n_threads: int, what: _batch.What) -> _batch.Batch:

@@ -87,9 +87,14 @@ static const char *lower_first(const mlf_lowering *in, const char *const *names,
     return NULL;
 }
 
-/* What bit slicing does for a block however small costs about as much as this many single rows,
- * as measured: smaller blocks go row by row. */
-static int32_t few_rows(const mlf_ensemble *e) { return e->n_trees < 64 ? 16 : 48; }
+/* Smaller blocks than this go row by row. What bit slicing, and gathers for many rows at once, do for
+ * a block however small costs about as much as so many single rows, as measured. */
+static int32_t few_rows(const mlf_lowering *in, const char *name)
+{
+    if (strcmp(name, "gather") == 0)
+        return 64;
+    return strcmp(name, "bitslice") != 0 ? 0 : in->forest->n_trees < 64 ? 16 : 48;
+}
 
 /* Blocks through the layout that was chosen for them, small ones row by row. */
 static void block_elsewhere(const void *data, const double *x, ptrdiff_t stride, int32_t n,
@@ -141,11 +146,11 @@ static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *h
     if (failed != NULL)
         return failed;
     *head = *one;
-    if (block->data == one->data)
+    if (block->data == one->data && few_rows(in, name) == 0)
         return NULL;
     mlf_layout_data *data = (mlf_layout_data *)(uintptr_t)one->data;
     *data = (mlf_layout_data){ .one = one, .block = block,
-                               .few = strcmp(name, "bitslice") == 0 ? few_rows(e) : 0 };
+                               .few = few_rows(in, name) };
     size_t row = ((size_t)head->n_features + (size_t)head->n_outputs) * sizeof(double);
     size_t few = mlf_aligned(one->scratch_one) + row;
     head->scratch_block = few > block->scratch_block ? few : block->scratch_block;

@@ -223,11 +223,74 @@ INLINE void mlf_rank_by_tree(const mlf_prepared_column *column, const double *x,
     }
 }
 #else
+
+/* Few cuts: all of them are counted, for as many values at once as a register of 16 bytes holds. A
+ * cut as a number is the least that reaches it. */
+#define MOST_COUNTED_FLOATS 31
+#define MOST_COUNTED_DOUBLES 15
+
+#define COUNT(name, number, integer, key_t, key_of)                                            \
+    INLINE uint32_t name(const mlf_prepared_column *column, const double *x, uint8_t *ranks)   \
+    {                                                                                          \
+        enum { LANES = 16 / sizeof(number) };                                                  \
+        typedef number values __attribute__((vector_size(16)));                                \
+        typedef integer counts __attribute__((vector_size(16)));                               \
+        values v[16 / LANES];                                                                  \
+        counts passed[16 / LANES] = { { 0 } };                                                 \
+        uint32_t absent = 0;                                                                   \
+        for (int i = 0; i < 16; i++)                                                           \
+            v[i / LANES][i % LANES] = (number)x[i];                                            \
+        for (int32_t c = 0; c < column->n; c++) {                                              \
+            number cut = key_of(((const key_t *)column->cuts)[c]);                             \
+            for (int i = 0; i < 16 / LANES; i++)                                               \
+                passed[i] -= v[i] >= cut;                                                      \
+        }                                                                                      \
+        for (int i = 0; i < 16; i++) {                                                         \
+            ranks[i] = (uint8_t)passed[i / LANES][i % LANES];                                  \
+            absent |= (uint32_t)isnan(x[i]) << i;                                              \
+        }                                                                                      \
+        return absent;                                                                         \
+    }
+
+static inline float float_of(int32_t key)
+{
+    float x;
+    key ^= (key >> 31) & INT32_MAX;
+    memcpy(&x, &key, sizeof x);
+    return x;
+}
+
+static inline double double_of(int64_t key)
+{
+    double x;
+    key ^= (key >> 63) & INT64_MAX;
+    memcpy(&x, &key, sizeof x);
+    return x;
+}
+
+COUNT(count_floats, float, int32_t, int32_t, float_of)
+COUNT(count_doubles, double, int64_t, int64_t, double_of)
+#undef COUNT
+
+/* Whether it was done: few cuts, and no zeros that are missing. */
+INLINE int rank_by_counting(const mlf_prepared_column *column, const double *x, int32_t n,
+                            int float32, int zero, uint8_t *ranks, uint16_t *missing)
+{
+    if (zero || column->n > (float32 ? MOST_COUNTED_FLOATS : MOST_COUNTED_DOUBLES))
+        return 0;
+    for (int32_t r = 0; r < n; r += 16)
+        missing[r / 16] = (uint16_t)(float32 ? count_floats(column, x + r, ranks + r)
+                                             : count_doubles(column, x + r, ranks + r));
+    return 1;
+}
+
 /* The same, a value at a time; the processor overlaps several. */
 INLINE void mlf_rank_by_tree(const mlf_prepared_column *column, const double *x, int32_t n,
                          int float32, int zero, int levels, uint8_t *ranks, uint16_t *missing)
 {
     uint32_t bits = 0;
+    if (levels <= 5 && rank_by_counting(column, x, n, float32, zero, ranks, missing))
+        return;
     for (int32_t r = 0; r < n; r++) {
         double value = float32 ? (double)(float)x[r] : x[r];
         int absent = isnan(value) | (zero & (fabs(value) <= MLF_ZERO_LIMIT));
