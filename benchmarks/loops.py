@@ -1,5 +1,6 @@
 """Times of whole loops over many records: free of what reading the clock takes."""
 
+import random
 import time
 
 
@@ -21,7 +22,7 @@ def loop_times(contenders, seconds):
 
 
 def rotating(ways, n_rows, seconds, turn=0.003):
-    """Return nanoseconds a row of many short turns over consecutive rows, contenders interleaved.
+    """Return nanoseconds a row of many short turns over consecutive rows, in random order.
 
     Parameters
     ----------
@@ -38,14 +39,20 @@ def rotating(ways, n_rows, seconds, turn=0.003):
     sizes = {name: _turn_size(way, n_rows, turn) for name, way in ways.items()}
     at = dict.fromkeys(ways, 0)
     samples = {name: [] for name in ways}
+    order = random.Random(0)
+    names = list(ways)
     end_time = time.perf_counter() + seconds
     while time.perf_counter() < end_time or min(map(len, samples.values())) < 3:
-        for name, way in ways.items():
-            begin = at[name] if at[name] + sizes[name] <= n_rows else 0
-            end = at[name] = begin + sizes[name]
+        order.shuffle(names)
+        for name in names:
+            size, way = sizes[name], ways[name]
+            warm = size // 4  # rows that bring the contender's own memory back into the caches
+            begin = at[name] if at[name] + size <= n_rows else 0
+            way(begin, begin + warm)
+            end = at[name] = begin + size
             start = time.perf_counter()
-            way(begin, end)
-            samples[name].append((time.perf_counter() - start) / (end - begin) * 1e9)
+            way(begin + warm, end)
+            samples[name].append((time.perf_counter() - start) / (size - warm) * 1e9)
     return samples
 
 
