@@ -162,9 +162,9 @@ def starts(ensemble, predictor):
         predictor.export_library(library)
         row |= {"export": time.perf_counter() - begin, "library": library.stat().st_size}
     path = peers.compiled(ensemble)
-    if path is not None:
-        seconds = path.with_suffix(".seconds")
-        row |= {"tl2cgen": float(seconds.read_text()), "tl2cgen library": path.stat().st_size}
+    if path is not None and path.with_suffix(".seconds").exists():
+        seconds = float(path.with_suffix(".seconds").read_text())
+        row |= {"tl2cgen": seconds, "tl2cgen library": path.stat().st_size}
     return row
 
 
