@@ -13,12 +13,12 @@ def output_size(
 ) -> int:  # fmt: skip
     """Windows along an axis, as PyTorch counts them."""
     room = size + sum(padding) - dilation * (kernel - 1) - 1
-    if room < 0:
+    n = (-(-room // stride) if ceil_mode else room // stride) + 1
+    if n < 1:
         raise SpecError(f"the kernel spans {size - room + sum(padding)}, the padded image has "
                         f"{size + sum(padding)}")  # fmt: skip
     if not ceil_mode:
-        return room // stride + 1
-    n = -(-room // stride) + 1
+        return n
     # The last window begins inside the image or the padding before it.
     return n - 1 if (n - 1) * stride >= size + padding[0] else n
 
