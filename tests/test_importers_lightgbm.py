@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,10 @@ def test_custom_objective() -> None:
 
 def test_best_iteration() -> None:
     model = lgb.LGBMClassifier(**{**SMALL, "n_estimators": 100, "learning_rate": 1.0})
-    model.fit(X[:200], BINARY[:200], eval_X=X[200:], eval_y=BINARY[200:], callbacks=[STOP])
+    held_out: dict[str, Any] = {"eval_X": X[200:], "eval_y": BINARY[200:]}
+    if "eval_X" not in inspect.signature(model.fit).parameters:  # before LightGBM 4.7
+        held_out = {"eval_set": [(X[200:], BINARY[200:])]}
+    model.fit(X[:200], BINARY[:200], callbacks=[STOP], **held_out)
     assert model.best_iteration_ < 100
     compare(model)
     compare(model.booster_)
