@@ -1,5 +1,7 @@
 #include "run.h"
 
+#include "links_rows.h"
+
 #include <string.h>
 
 static size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -73,6 +75,15 @@ static void put(void *out, int float32, int64_t at, const double *x, int32_t n)
         memcpy((double *)out + at, x, (size_t)n * sizeof *x);
 }
 
+static void link_rows(const mlf_plan *p, const double *x, int32_t n, double *linked)
+{
+    static mlf_link_fn *const sigmoid[] = MLF_ISA_TABLE(mlf_sigmoid_rows);
+    if (p->output.link == MLF_SIGMOID_FLOAT32)
+        sigmoid[p->isa](x, n, linked);
+    else
+        mlf_link_rows(&p->output, x, n, linked);
+}
+
 /* finish_block where a row has one raw sum and every link takes it alone: whole columns at a time. */
 static void finish_column(const mlf_plan *p, const mlf_sinks *sinks, const mlf_workspace *w,
                           int64_t first, int32_t n)
@@ -84,7 +95,7 @@ static void finish_column(const mlf_plan *p, const mlf_sinks *sinks, const mlf_w
         put(sinks->decisions, o->float32, first, x, n);
     const int linked = sinks->values || (sinks->labels && mlf_label_needs_values(o));
     if (linked)
-        mlf_link_rows(o, x, n, v);
+        link_rows(p, x, n, v);
     if (sinks->values && !o->binary)
         put(sinks->values, o->float32, first, v, n);
     else if (sinks->values && o->float32)
