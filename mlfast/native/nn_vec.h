@@ -53,11 +53,20 @@ MLF_INLINE vec v_all(float x)
     return x - (vec){ 0 };
 }
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+MLF_INLINE __m256i v_first(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
 /* The first n floats (0 <= n <= MLF_V), zeros after them; nothing else is read. */
 MLF_INLINE vec v_load_n(const float *p, int n)
 {
 #if defined(__AVX512F__)
     return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+    return (vec)_mm256_maskload_ps(p, v_first(n));
 #else
     if (n == MLF_V) /* a copy of unknown length is a call */
         return v_load(p);
@@ -71,6 +80,8 @@ MLF_INLINE void v_store_n(float *p, vec v, int n)
 {
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX2__)
+    _mm256_maskstore_ps(p, v_first(n), (__m256)v);
 #else
     if (n == MLF_V)
         v_store(p, v);
