@@ -108,10 +108,11 @@ def _within(sizes: np.ndarray) -> np.ndarray:
 
 def _flat(found: list[dict[str, str]], key: str, kind: Any, size: int) -> np.ndarray:
     """The numbers under `key` of all trees, one after another."""
-    words = " ".join(tree[key] for tree in found).split()
-    if len(words) != size:
-        raise ValueError(f"expected {size} numbers under {key!r}, got {len(words)}")
-    return np.array(list(map(kind, words)), dtype=np.int64 if kind is int else np.float64)
+    dtype = np.int64 if kind is int else np.float64
+    values = np.fromstring(" ".join(tree[key] for tree in found), dtype=dtype, sep=" ")
+    if len(values) != size:
+        raise ValueError(f"expected {size} numbers under {key!r}, got {len(values)}")
+    return values
 
 
 def _zero_as_missing(

@@ -27,16 +27,34 @@ void mlf_forest_free(mlf_forest *forest)
     memset(forest, 0, sizeof *forest);
 }
 
-static int compare_keys(const void *a, const void *b)
+/* Sorts by one byte after the other, from the lowest; the highest has the sign. */
+static void sort(int64_t *keys, int64_t *other, int64_t n)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    int64_t *from = keys, *to = other;
+    for (int shift = 0; shift < 64; shift += 8) {
+        int64_t first[257] = { 0 };
+        for (int64_t i = 0; i < n; i++)
+            first[(((uint64_t)from[i] ^ (UINT64_C(1) << 63)) >> shift & 255) + 1]++;
+        int64_t byte = ((uint64_t)from[0] ^ (UINT64_C(1) << 63)) >> shift & 255;
+        if (first[byte + 1] == n)              /* all the same */
+            continue;
+        for (int i = 0; i < 256; i++)
+            first[i + 1] += first[i];
+        for (int64_t i = 0; i < n; i++)
+            to[first[((uint64_t)from[i] ^ (UINT64_C(1) << 63)) >> shift & 255]++] = from[i];
+        int64_t *swapped = from;
+        from = to;
+        to = swapped;
+    }
+    if (from != keys)
+        memcpy(keys, from, (size_t)n * sizeof *keys);
 }
 
-static int64_t sort_distinct(int64_t *keys, int64_t n)
+static int64_t sort_distinct(int64_t *keys, int64_t *other, int64_t n)
 {
     int64_t kept = 0;
-    qsort(keys, (size_t)n, sizeof *keys, compare_keys);
+    if (n > 0)
+        sort(keys, other, n);
     for (int64_t i = 0; i < n; i++)
         if (i == 0 || keys[i] != keys[i - 1])
             keys[kept++] = keys[i];
@@ -89,9 +107,13 @@ static int collect(mlf_forest *forest, names *out, int member)
         else
             out->values[fill[f]++] = forest->key[i];
     }
+    int64_t *other = malloc((size_t)(out->offsets[n_features] + 1) * sizeof *other);
+    if (other == NULL)
+        return -1;
     for (size_t f = 0; f < n_features; f++)
-        out->counts[f] = sort_distinct(out->values + out->offsets[f],
+        out->counts[f] = sort_distinct(out->values + out->offsets[f], other,
                                        out->offsets[f + 1] - out->offsets[f]);
+    free(other);
     return 0;
 }
 
