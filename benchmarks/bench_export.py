@@ -51,7 +51,7 @@ class Compile(Trained):
     param_names = ["model"]
 
     def setup(self, name):
-        self.model = ensembles.load(name).model
+        self.take(name)
 
     def time_compile(self, name):
         mlfast.compile(self.ensemble.model)

@@ -156,9 +156,9 @@ def write(results):
 
 SERIES = (
     # label, colour, marker, (section, contenders)
-    ("mlfast, native", "#0b3c5d", "D", NATIVE),
-    ("mlfast, predict_one", "#1d8fcf", "o", ONE),
-    ("if/else code (tl2cgen), native", "#c96f1a", "D", PEER),
+    ("mlfast, called in C", "#0b3c5d", "D", NATIVE),
+    ("mlfast", "#1d8fcf", "o", ONE),
+    ("if/else code (tl2cgen)", "#c96f1a", "D", PEER),
     ("model's own library", "#8a8a8a", "o", "own"),
     ("ONNX Runtime", "#b8b8b8", "s", "ONNX Runtime"),
 )
@@ -179,13 +179,15 @@ def plot(results, path):
     for y, row in enumerate(rows):
         _dots(left, y, row["single"], 1e-3, invert=False)
         batch = next(iter(row["batch"].values()))
-        _dots(right, y, {ONE: batch["mlfast"]} | batch, 1e9, invert=True)
+        compiled = {PEER: batch["tl2cgen"]} if "tl2cgen" in batch else {}
+        _dots(right, y, {ONE: batch["mlfast"]} | compiled | batch, 1e9, invert=True)
     left.set_yticks(range(len(rows)), [row["title"].replace(", ", ",\n", 1) for row in rows])
     left.set_xlabel("microseconds a row, one at a time (left is better)")
     right.set_xlabel("rows a second in batches of 100,000 (right is better)")
     for axes in (left, right):
         axes.set_xscale("log")
         axes.tick_params(labelsize=8)
+        axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right", "left"]].set_visible(False)
