@@ -4,7 +4,7 @@
     python -m benchmarks.networks_report strategies images     # all processors
     taskset -c 1 python -m benchmarks.networks_report classifier-float64 classifier-float32
 
-With --write the tables replace those of docs/nn.md. Peers that are not installed (torch,
+With --write the tables replace those of docs/nn.md. Peers that are not installed (torch, LiteRT,
 onnxruntime with onnx) are left out. All answers are compared first.
 """
 
