@@ -64,8 +64,8 @@ def replace(path, marker, text):
     """Put `text` between the comments `marker` and `/marker` of a document."""
     path.write_text(
         re.sub(
-            rf"(?s)(<!-- {marker} -->\n).*?(\n<!-- /{marker} -->)",
-            lambda found: found.group(1) + text + found.group(2),
+            rf"(?s)(<!-- {marker} -->).*?(<!-- /{marker} -->)",
+            lambda found: f"{found[1]}\n{text}\n{found[2]}",
             path.read_text(),
         )
     )
