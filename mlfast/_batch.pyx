@@ -91,26 +91,23 @@ cdef class Batch:
 
     cdef bint run(self, const mlf_column *columns, int64_t first, int64_t n) noexcept:
         """Runs rows first .. first + n - 1; whether to go on."""
-        cdef int32_t part, n_parts = self.n_parts
+        cdef int32_t n_parts = self.n_parts
         cdef mlf_rows rows
         rows.first, rows.n, rows.block = first, n, self.block
         if columns == NULL:
             n_parts = (n + self.block - 1) // self.block
         if self.n_rows <= FEW:
-            part = _plan.run_batch(&self.native.plan, columns, &rows, &self.sinks, n_parts,
-                                   self.workspaces, self.statuses)
+            _plan.run_batch(&self.native.plan, columns, &rows, &self.sinks, n_parts,
+                            self.workspaces, self.statuses)
         else:
             with nogil:
-                part = _plan.run_batch(&self.native.plan, columns, &rows, &self.sinks, n_parts,
-                                       self.workspaces, self.statuses)
-        if part < n_parts:
-            self.refused = self.statuses[part].refused
-            self.refused_row = self.statuses[part].refused_row
-            n_parts = part + 1
-        for part in range(n_parts):
-            if self.warned < 0 <= self.statuses[part].warned:
-                self.warned = self.statuses[part].warned
-                self.warned_row = self.statuses[part].warned_row
+                _plan.run_batch(&self.native.plan, columns, &rows, &self.sinks, n_parts,
+                                self.workspaces, self.statuses)
+        self.refused = self.statuses.refused
+        self.refused_row = self.statuses.refused_row
+        if self.warned < 0:
+            self.warned = self.statuses.warned
+            self.warned_row = self.statuses.warned_row
         self.eventful = self.refused >= 0 or self.warned >= 0
         return self.refused < 0
 

@@ -159,9 +159,9 @@ cdef extern from "run.h" nogil:
         int64_t first, n
         int32_t block
 
-    int32_t mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
-                          const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner,
-                          void *memory, mlf_status *statuses)
+    void mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
+                       const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner,
+                       void *memory, mlf_status *statuses)
 
 
 cdef struct Block:
@@ -206,6 +206,6 @@ cdef int32_t label(const mlf_output *output, const double *decisions,
 cdef int32_t block_rows(const mlf_plan *plan, int64_t n_rows) noexcept nogil
 cdef size_t workspace_block(const mlf_plan *plan, int64_t n_rows) noexcept nogil
 cdef double *slots_of(const mlf_plan *plan, void *workspace, int32_t rows) noexcept nogil
-cdef int32_t run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
-                       const mlf_sinks *sinks, int32_t n_parts, void *memory,
-                       mlf_status *statuses) noexcept nogil
+cdef void run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
+                    const mlf_sinks *sinks, int32_t n_parts, void *memory,
+                    mlf_status *statuses) noexcept nogil

@@ -88,10 +88,10 @@ cdef double *slots_of(const mlf_plan *plan, void *workspace, int32_t rows) noexc
     return mlf_carve(plan, workspace, rows).slots
 
 
-cdef int32_t run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
-                       const mlf_sinks *sinks, int32_t n_parts, void *memory,
-                       mlf_status *statuses) noexcept nogil:
-    return mlf_run_batch(plan, columns, rows, sinks, n_parts, pool_run, memory, statuses)
+cdef void run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
+                    const mlf_sinks *sinks, int32_t n_parts, void *memory,
+                    mlf_status *statuses) noexcept nogil:
+    mlf_run_batch(plan, columns, rows, sinks, n_parts, pool_run, memory, statuses)
 
 
 cdef class NativePlan:

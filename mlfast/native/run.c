@@ -2,6 +2,7 @@
 
 #include "links_rows.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 static size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -180,43 +181,56 @@ typedef struct batch {
     const mlf_column *columns;
     const mlf_rows *rows;
     const mlf_sinks *sinks;
-    int32_t n_parts;
     char *memory;
     mlf_status *statuses;
+    _Atomic int64_t next;      /* block that nobody has taken yet */
 } batch;
 
+/* Takes blocks in their order until there are none, or one refuses. */
 static void run_part(void *context, int part)
 {
     static mlf_load *const load[] = MLF_ISA_TABLE(mlf_load);
-    const batch *b = context;
+    batch *b = context;
     const int32_t stride = b->rows->block;
     const size_t size = mlf_workspace_block(b->plan, stride);
     const mlf_workspace w = mlf_carve(b->plan, b->memory + (size_t)part * size, stride);
     const int64_t n_blocks = (b->rows->n + stride - 1) / stride;
-    int64_t row = n_blocks * part / b->n_parts * stride;
-    int64_t end = n_blocks * (part + 1) / b->n_parts * stride;
-    end = end < b->rows->n ? end : b->rows->n;
-    b->statuses[part] = (mlf_status){ -1, -1, 0, 0 };
-    for (int32_t n; row < end; row += n) {
-        n = end - row < stride ? (int32_t)(end - row) : stride;
-        if (b->columns != NULL)
+    const int filled = b->columns == NULL;
+    mlf_status *status = &b->statuses[part];
+    *status = (mlf_status){ -1, -1, 0, 0 };
+    int64_t block = filled ? part : atomic_fetch_add(&b->next, 1);
+    for (; block < n_blocks; block = filled ? n_blocks : atomic_fetch_add(&b->next, 1)) {
+        const int64_t row = block * stride, left = b->rows->n - row;
+        const int32_t n = left < stride ? (int32_t)left : stride;
+        if (!filled)
             load[b->plan->isa](&b->plan->encoder, b->columns, row, n, w.slots, stride);
-        if (run_block(b->plan, &w, stride, b->rows->first + row, n, b->sinks, &b->statuses[part]))
+        if (run_block(b->plan, &w, stride, b->rows->first + row, n, b->sinks, status)) {
+            atomic_store(&b->next, n_blocks);
             return;
+        }
     }
 }
 
-int32_t mlf_run_batch(const mlf_plan *p, const mlf_column *columns, const mlf_rows *rows,
-                      const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner, void *memory,
-                      mlf_status *statuses)
+void mlf_run_batch(const mlf_plan *p, const mlf_column *columns, const mlf_rows *rows,
+                   const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner, void *memory,
+                   mlf_status *statuses)
 {
-    batch b = { p, columns, rows, sinks, n_parts, memory, statuses };
+    batch b = { p, columns, rows, sinks, memory, statuses, 0 };
     if (n_parts == 1)
         run_part(&b, 0);
     else
         runner(n_parts, run_part, &b);
-    int32_t part = 0;
-    while (part < n_parts && statuses[part].refused < 0)
-        part++;
-    return part;
+    for (int32_t part = 1; part < n_parts; part++) {
+        const mlf_status *other = &statuses[part];
+        if (other->refused >= 0
+            && (statuses->refused < 0 || other->refused_row < statuses->refused_row)) {
+            statuses->refused = other->refused;
+            statuses->refused_row = other->refused_row;
+        }
+        if (other->warned >= 0
+            && (statuses->warned < 0 || other->warned_row < statuses->warned_row)) {
+            statuses->warned = other->warned;
+            statuses->warned_row = other->warned_row;
+        }
+    }
 }

@@ -44,13 +44,13 @@ typedef struct mlf_rows {
     int32_t block;        /* mlf_block_rows(plan, n) or more */
 } mlf_rows;
 
-/* Runs all rows in n_parts runs of consecutive ones, shared out by `runner`. Statuses count rows
- * from `first`, too. `memory` is n_parts times mlf_workspace_block(plan, rows->block) bytes, `statuses`
- * n_parts of them; returns the number of the first part that refused, or n_parts. The answers do not
- * depend on n_parts. Where `columns` is NULL the rows stand in the slots already, block p in
- * workspace p, and there are n_parts blocks. */
-int32_t mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
-                      const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner, void *memory,
-                      mlf_status *statuses);
+/* Runs all rows in n_parts parts, shared out by `runner`; each takes the next block until there is
+ * none, so that a slow thread holds nobody up. What was refused and warned of first is in statuses[0],
+ * with the row counted from `first`. `memory` is n_parts times mlf_workspace_block(plan, rows->block)
+ * bytes, `statuses` n_parts of them. The answers do not depend on n_parts. Where `columns` is NULL the
+ * rows stand in the slots already, block p in workspace p, and there are n_parts blocks. */
+void mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
+                   const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner, void *memory,
+                   mlf_status *statuses);
 
 #endif
