@@ -1,5 +1,7 @@
 """Every kind of table gives the same answer, and a bad one a clear error."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -173,3 +175,39 @@ def test_methods_that_the_original_lacks():
         regression.classes_  # noqa: B018
     with pytest.raises(AttributeError, match="without feature names"):
         scaler.feature_names_in_  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", ["array", "fortran", "strided", "frame", "objects", "records"])
+def test_memory_does_not_grow_with_the_table(kind):
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60_000, 10))
+    model = ensemble.HistGradientBoostingRegressor(max_iter=3).fit(X[:500], X[:500, 0])
+    predictor = mlfast.compile(model)
+    tables = {
+        "array": lambda: X,
+        "fortran": lambda: np.asfortranarray(X),
+        "strided": lambda: np.repeat(X, 2, axis=1)[:, ::2],
+        "frame": lambda: pd.DataFrame(X),
+        "objects": lambda: X.astype(object),
+        "records": lambda: list(map(tuple, X.tolist())),
+    }
+    table = tables[kind]()
+    want = predictor.predict(X)
+    tracemalloc.start()
+    got = predictor.predict(table)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert got.tobytes() == want.tobytes()
+    assert peak < got.nbytes + X.nbytes / 2
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_first_refused_row_is_named(n_threads):
+    linear = pytest.importorskip("sklearn.linear_model")
+    X = np.random.default_rng(0).normal(size=(3000, 3))
+    predictor = mlfast.compile(linear.LinearRegression().fit(X, X[:, 0]))
+    X[[1700, 1701, 2900], 1] = np.nan
+    for table in (X, pd.DataFrame(X), pd.DataFrame(X).astype(object), X.tolist()):
+        with pytest.raises(mlfast.RecordError, match="in row 1700 "):
+            predictor.predict(table, n_threads=n_threads)
