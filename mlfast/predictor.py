@@ -54,7 +54,7 @@ class Predictor(_core.Predictor):
     _table: TableReader
     _encoder: Predictor | None
     _classes: np.ndarray | None
-    _labelled: bool  # predict gives classes_
+    _predicted: np.ndarray | None  # the classes, if predict gives them
 
     def __new__(
         cls,
@@ -80,10 +80,10 @@ class Predictor(_core.Predictor):
         self._plan = plan
         self._options = {"missing_fields": missing_fields, "layout": layout, "isa": isa}
         self._encoder = None
-        self._classes = None
+        self._classes = self._predicted = None
         if model.output is not None and model.output.classes:
             self._classes = np.array(model.output.classes, dtype=model.output.class_dtype)
-        self._labelled = self._classes is not None and "predict" in model.output.methods
+            self._predicted = self._classes if "predict" in model.output.methods else None
         if model.head_inputs is not None:
             self._encoder = Predictor(model.for_transform(), missing_fields=missing_fields, isa=isa)
             self.transform_one = self._encoder.transform_one  # type: ignore[method-assign]
@@ -152,11 +152,11 @@ class Predictor(_core.Predictor):
         RecordError
             The table does not fit, or the original refuses a value.
         """
-        if self._labelled:
+        if self._predicted is not None:
             batch = _batch.run_array(self, X, n_threads, "labels")  # `_run`, without a call more
             if batch is None or batch.eventful:
-                return _batch.take(self._classes, self._run(X, n_threads, "labels"))
-            return _batch.take(self._classes, batch.out)
+                return _batch.take(self._predicted, self._run(X, n_threads, "labels"))
+            return _batch.take(self._predicted, batch.out)
         output = self._output("predict")
         if output.rule == "outlier":
             return self._run(X, n_threads, "labels")
