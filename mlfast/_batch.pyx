@@ -169,7 +169,7 @@ cdef class Batch:
 
 
 def run_array(_core.Predictor predictor, X, n_threads, str what):
-    """Batch over a 2-d array that is read as it is, or over a list of records; None for all else."""
+    """Batch over a 2-d array read as it is, or over a list of records; None for all else."""
     cdef NativePlan native = predictor.native
     cdef Batch batch
     if not isinstance(n_threads, int) or n_threads < 1:
