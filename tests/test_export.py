@@ -50,7 +50,7 @@ def test_random_ensembles(tmp_path_factory, seed):
     same(got, values(predictor, X))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 128), st.booleans())
 def test_blocks_that_are_sliced(tmp_path_factory, seed, n_leaves, members):
     rng = np.random.default_rng(seed)
@@ -113,18 +113,18 @@ def test_a_loaded_library_outlives_its_replacement(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.h", "model.so"]
 
 
-@pytest.mark.parametrize("refused", [0, 5, 63, 64, 130])
-def test_a_batch_stops_at_the_row_that_is_refused(tmp_path, refused):
+def test_a_batch_stops_at_the_row_that_is_refused(tmp_path):
     boosting = pytest.importorskip("sklearn.ensemble").GradientBoostingRegressor(n_estimators=20)
     X = np.random.default_rng(8).normal(size=(150, 3))
     predictor = mlfast.compile(boosting.fit(X, X.sum(axis=1)))
     library = export(predictor, tmp_path)
     want = library.predict(X)
     same(want[:, 0], boosting.predict(X))
-    X[refused, 1] = np.nan  # scikit-learn refuses it
-    out, row = library.predict_until_refused(X)
-    assert row == refused
-    same(out[:refused], want[:refused])
+    for refused in (130, 64, 63, 5, 0):
+        X[refused, 1] = np.nan  # scikit-learn refuses it
+        out, row = library.predict_until_refused(X)
+        assert row == refused
+        same(out[:refused], want[:refused])
 
 
 def test_rows_too_long_for_a_block_go_one_by_one(tmp_path):
