@@ -196,7 +196,7 @@ class Predictor(_core.Predictor):
             raise AttributeError(f"the original has no {method}")
         return output
 
-    def _run(self, X: Any, n_threads: int, what: _batch.What) -> np.ndarray:
+    def _run(self, X: Any, n_threads: int, what: _batch._What) -> np.ndarray:
         batch = _batch.run_array(self, X, n_threads, what)
         if batch is None:
             batch = self._run_table(self._table.open(X), n_threads, what)
@@ -207,7 +207,7 @@ class Predictor(_core.Predictor):
                 self._refused(batch.refused, X, batch.refused_row)
         return batch.out
 
-    def _run_table(self, table: Table, n_threads: int, what: _batch.What) -> _batch.Batch:
+    def _run_table(self, table: Table, n_threads: int, what: _batch._What) -> _batch.Batch:
         batch = _batch.Batch(self.native, table.n_rows, n_threads, what)
         if table.records is not None:
             batch.records(self, table.records)
