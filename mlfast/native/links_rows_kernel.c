@@ -57,8 +57,11 @@ static __attribute__((noinline)) void ask_expf(const ints *unsure, const floats 
     memcpy(e, out, sizeof out);
 }
 
-static inline __attribute__((always_inline)) doubles sigmoid(doubles x)
+/* LANES rows. */
+static inline __attribute__((always_inline)) void sigmoid(const double *in, double *out)
 {
+    doubles x;
+    memcpy(&x, in, sizeof x);
     const float most = 88.7f, least = -80.0f;      /* as in links.c; expf is denormal below -87 */
     floats t = -__builtin_convertvector(x, floats);
     ints below = t < most;                         /* not NaN, which becomes `most` */
@@ -70,23 +73,20 @@ static inline __attribute__((always_inline)) doubles sigmoid(doubles x)
     memcpy(any, &unsure, sizeof any);
     if (any[0] | any[1] | any[2] | any[3])
         ask_expf(&unsure, &t, &e);
-    return __builtin_convertvector(1.0f / (e + 1.0f + 1e-16f), doubles);
+    x = __builtin_convertvector(1.0f / (e + 1.0f + 1e-16f), doubles);
+    memcpy(out, &x, sizeof x);
 }
 
 void MLF_FN(mlf_sigmoid_rows)(const double *x, int32_t n, double *out)
 {
     int32_t r = 0;
-    for (; r + LANES <= n; r += LANES) {
-        doubles some;
-        memcpy(&some, x + r, sizeof some);
-        some = sigmoid(some);
-        memcpy(out + r, &some, sizeof some);
-    }
+    for (; r + LANES <= n; r += LANES)
+        sigmoid(x + r, out + r);
     if (r < n) {
-        doubles some = { 0 };
-        memcpy(&some, x + r, (size_t)(n - r) * sizeof *x);
-        some = sigmoid(some);
-        memcpy(out + r, &some, (size_t)(n - r) * sizeof *x);
+        double some[LANES] = { 0 };
+        memcpy(some, x + r, (size_t)(n - r) * sizeof *x);
+        sigmoid(some, some);
+        memcpy(out + r, some, (size_t)(n - r) * sizeof *x);
     }
 }
 
