@@ -4,9 +4,11 @@ Switches (environment): MLFAST_SANITIZE=1 (ASan and UBSan), MLFAST_COVERAGE=1,
 MLFAST_DEBUG=1 (assertions, no optimisation).
 """
 
+import itertools
 import os
 import platform
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
@@ -80,16 +82,24 @@ class BuildVariants(build_ext):
         kernels = [source for source in ext.sources if source.endswith("_kernel.c")]
         ext.sources = [source for source in ext.sources if source not in kernels]
         ext.depends = [*ext.depends, *kernels]
-        for isa, flags in ISA_FLAGS.items():
-            ext.extra_objects += self.compiler.compile(
-                kernels,
-                output_dir=str(Path(self.build_temp, isa)),
-                macros=[("MLF_ISA", isa)],
-                include_dirs=[str(NATIVE)],
-                extra_postargs=[*FLAGS, *flags],
-                depends=ext.depends,
-            )
+        jobs = itertools.product(ISA_FLAGS, kernels)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # the work is in the compiler's processes
+            ext.extra_objects += pool.map(lambda job: self.compile_kernel(ext, *job), jobs)
         super().build_extension(ext)
+
+    def compile_kernel(self, ext, isa, kernel):
+        """The object file of a kernel for an instruction set."""
+        folder = Path(self.build_temp, isa)
+        (folder / kernel).parent.mkdir(parents=True, exist_ok=True)
+        (compiled,) = self.compiler.compile(
+            [kernel],
+            output_dir=str(folder),
+            macros=[("MLF_ISA", isa)],
+            include_dirs=[str(NATIVE)],
+            extra_postargs=[*FLAGS, *ISA_FLAGS[isa]],
+            depends=ext.depends,
+        )
+        return compiled
 
 
 def extension(module, sources, include_dirs=()):
