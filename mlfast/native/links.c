@@ -3,7 +3,8 @@
 #include <math.h>
 
 /* The functions are scalar calls of the C library on purpose: XGBoost, LightGBM and SciPy
- * call the same ones, so the bits agree; where scikit-learn calls NumPy, so do we. A float32 formula is computed in float. */
+ * call the same ones, so the bits agree; where scikit-learn calls NumPy, so do we. A float32
+ * formula is computed in float. */
 
 static inline float sigmoid_float32(float x)
 {

@@ -1,0 +1,43 @@
+"""Links of many rows at once, in every instruction set, against the C library's functions."""
+
+import numpy as np
+import pytest
+from reference import answers
+
+import mlfast
+from mlfast import _plan, spec
+
+
+def margins() -> np.ndarray:
+    """float32 numbers of every size, NaN and infinities, and where the formula bends."""
+    rng = np.random.default_rng(5)
+    edges = [0.0, -0.0, np.nan, np.inf, -np.inf, 5e-324, 88.7, -88.7, 80.0, 87.4, -104.0, 3.4e38]
+    any_bits = rng.integers(0, 2**32, 2000, dtype=np.uint32).view(np.float32)
+    with np.errstate(invalid="ignore"):  # signalling NaNs
+        return np.concatenate((edges, any_bits, rng.uniform(-20, 20, 3001))).astype(np.float32)
+
+
+@pytest.mark.parametrize("isa", _plan.isa_names())
+def test_sigmoid_of_rows_is_that_of_expf(isa: str) -> None:
+    model = spec.Model(
+        fields=(spec.Field("x"),),
+        named=False,
+        inputs=(spec.Input(0),),
+        vocabularies=(),
+        steps=(),
+        outputs=np.arange(1, dtype=np.int32),
+        output_names=("x",),
+        head=spec.Linear(np.ones((1, 1)), np.zeros(1)),
+        output=spec.Output(
+            link="sigmoid_float32", rule="value", methods=("predict",), class_dtype="float32",
+            dtype="float32",
+        ),
+    )  # fmt: skip
+    predictor = mlfast.Predictor(model, isa=isa)
+    x = margins()
+    known = x[~np.isnan(x)]  # a sum of leaves is never NaN; the reference's minimum keeps it
+    for n in (1, 7, 8, 9, len(known)):
+        got = predictor.predict(known[:n, None])
+        np.testing.assert_array_equal(got, answers(model.output, known[:n, None])[1][:, 0])
+    one = [predictor.predict_one((float(value),)) for value in x]
+    np.testing.assert_array_equal(predictor.predict(x[:, None]), np.float32(one))
