@@ -34,56 +34,70 @@ MLF_NN_PREPARE(mlf_nn_list_nonzero)
     list[0] = n;
 }
 
-#define CHAINS (MLF_REGISTERS == 32 ? 8 : 4)
+/* Chains of sums for each output: inputs k, k + CHAINS, ... are in chain k. Two blocks at once
+ * share the broadcast of an input: with one, the loads of the inputs hold up the weights'. */
+#define CHAINS (MLF_REGISTERS == 32 ? 4 : 2)
+#define BLOCKS 2
 
-MLF_INLINE void block_sums(const int skip, const float *x, const int32_t *list, int n,
-                           const float *w, const float *bias, vec total[2])
+MLF_INLINE void block_sums(const int skip, const int blocks, const float *x, const int32_t *list,
+                           int n, const float *w, ptrdiff_t stride, const float *bias,
+                           vec total[BLOCKS][2])
 {
-    vec sum[CHAINS][2];
+    vec sum[CHAINS][BLOCKS][2];
     MLF_UNROLL for (int k = 0; k < CHAINS; k++)
-        MLF_UNROLL for (int v = 0; v < 2; v++)
-            sum[k][v] = k == 0 ? v_load(bias + v * MLF_V) : (vec){ 0 };
+        MLF_UNROLL for (int b = 0; b < blocks; b++)
+            MLF_UNROLL for (int v = 0; v < 2; v++)
+                sum[k][b][v] = k ? (vec){ 0 } : v_load(bias + b * MLF_NN_BLOCK + v * MLF_V);
+#define ADD(k, i) \
+    do { \
+        ptrdiff_t number = skip ? list[i] : (i); \
+        vec value = v_all(x[number]); \
+        MLF_UNROLL for (int b = 0; b < blocks; b++) \
+            MLF_UNROLL for (int v = 0; v < 2; v++) \
+                sum[k][b][v] = v_fma(value, v_load(w + b * stride + number * MLF_NN_BLOCK \
+                                                   + v * MLF_V), sum[k][b][v]); \
+    } while (0)
     int i = 0;
     for (; i + CHAINS <= n; i += CHAINS)
-        MLF_UNROLL for (int k = 0; k < CHAINS; k++) {
-            ptrdiff_t number = skip ? list[i + k] : i + k;
-            vec value = v_all(x[number]);
-            MLF_UNROLL for (int v = 0; v < 2; v++)
-                sum[k][v] = v_fma(value, v_load(w + number * MLF_NN_BLOCK + v * MLF_V), sum[k][v]);
+        MLF_UNROLL for (int k = 0; k < CHAINS; k++)
+            ADD(k, i + k);
+    for (; i < n; i++)
+        ADD(0, i);
+#undef ADD
+    MLF_UNROLL for (int b = 0; b < blocks; b++)
+        MLF_UNROLL for (int v = 0; v < 2; v++) {
+            total[b][v] = sum[0][b][v] + sum[1][b][v];
+            if (CHAINS == 4)
+                total[b][v] += sum[CHAINS - 2][b][v] + sum[CHAINS - 1][b][v];
         }
-    for (; i < n; i++) {
-        ptrdiff_t number = skip ? list[i] : i;
-        MLF_UNROLL for (int v = 0; v < 2; v++)
-            sum[0][v] = v_fma(v_all(x[number]), v_load(w + number * MLF_NN_BLOCK + v * MLF_V),
-                              sum[0][v]);
-    }
-    MLF_UNROLL for (int v = 0; v < 2; v++) {
-        total[v] = (sum[0][v] + sum[1][v]) + (sum[2][v] + sum[3][v]);
-        if (CHAINS == 8)
-            total[v] += (sum[CHAINS - 4][v] + sum[CHAINS - 3][v])
-                + (sum[CHAINS - 2][v] + sum[CHAINS - 1][v]);
-    }
 }
 
 MLF_NN_RUN(mlf_nn_linear)
 {
     const int n_blocks = (op->out_channels + MLF_NN_BLOCK - 1) / MLF_NN_BLOCK;
     const int32_t *list = op->skip_zeros ? (const int32_t *)mlf_nn_at(base, op->work) : NULL;
-    for (int item = begin; item < end; item++) {
+    const ptrdiff_t stride = (ptrdiff_t)op->channels * MLF_NN_BLOCK;
+    for (int item = begin, blocks; item < end; item += blocks) {
         ptrdiff_t row = item / n_blocks;
-        int channel = item % n_blocks * MLF_NN_BLOCK, left = op->out_channels - channel;
+        int block = item % n_blocks;
+        blocks = end - item < 2 || n_blocks - block < 2 ? 1 : 2;
         const float *x = mlf_nn_at(base, op->in) + row * op->channels;
-        const float *w = op->weights + (ptrdiff_t)channel * op->channels;
-        float *out = mlf_nn_at(base, op->out) + row * op->out_channels + channel;
-        vec total[2];
-        if (list)
-            block_sums(1, x, list + 1, list[0], w, op->bias + channel, total);
+        const float *w = op->weights + block * stride, *bias = op->bias + block * MLF_NN_BLOCK;
+        vec total[BLOCKS][2];
+        if (list && blocks == 2)
+            block_sums(1, 2, x, list + 1, list[0], w, stride, bias, total);
+        else if (list)
+            block_sums(1, 1, x, list + 1, list[0], w, stride, bias, total);
+        else if (blocks == 2)
+            block_sums(0, 2, x, NULL, op->channels, w, stride, bias, total);
         else
-            block_sums(0, x, NULL, op->channels, w, op->bias + channel, total);
-        for (int v = 0; v < 2 && left > v * MLF_V; v++) {
+            block_sums(0, 1, x, NULL, op->channels, w, stride, bias, total);
+        int left = op->out_channels - block * MLF_NN_BLOCK;
+        float *out = mlf_nn_at(base, op->out) + (row + 1) * op->out_channels - left;
+        for (int v = 0; v < 2 * blocks && left > v * MLF_V; v++) {
             int n = left - v * MLF_V < MLF_V ? left - v * MLF_V : MLF_V;
-            v_store_n(out + v * MLF_V, op->activation == MLF_NN_RELU ? v_relu(total[v]) : total[v],
-                      n);
+            vec value = total[v / 2][v % 2];
+            v_store_n(out + v * MLF_V, op->activation == MLF_NN_RELU ? v_relu(value) : value, n);
         }
     }
 }
