@@ -30,55 +30,43 @@ MLF_INLINE vec pool_2(const int exact, const float *top, const float *bottom, in
     return larger_of_two(exact, v_even(first, second), v_odd(first, second));
 }
 
-/* For 8 <= n < 16 pooled pixels: two whole loads that overlap, and where each pixel then is. */
 #if MLF_V == 16
-typedef struct narrow {
-    __m512i even, odd;
-    __mmask16 kept;
-} narrow;
-
-static narrow narrow_rows(int n)
+/* A channel whose rows have 8 .. 12 pooled pixels: the end of each row is a shorter load, which
+ * crosses fewer cache lines than a second whole one. */
+MLF_INLINE int pool_plane_narrow(const int exact, const mlf_nn_op *op, const float *top, float *to)
 {
-    int32_t even[16], odd[16];
-    for (int x = 0; x < 16; x++) {
-        int at = 2 * (x < n ? x : 0); /* the second load begins at 2 n - 16 and is 16 .. 31 */
-        even[x] = at < 16 ? at : at - (2 * n - 16) + 16;
-        odd[x] = at + 1 < 16 ? at + 1 : at + 1 - (2 * n - 16) + 16;
+    const int width = op->width, n = op->out_width, relu = op->activation == MLF_NN_RELU;
+    const __mmask8 rest = (__mmask8)((1u << (2 * n - 16)) - 1);
+    const __mmask8 kept = (__mmask8)((1u << (n - 8)) - 1);
+    v_nans nans = MLF_NO_NANS, rest_nans = MLF_NO_NANS;
+    for (int y = 0; y < op->out_height; y++, to += n, top += 2 * width) {
+        MLF_UNROLL for (int ahead = 0; ahead < 48; ahead += 16)
+            __builtin_prefetch(top + 512 + ahead);
+        const float *bottom = top + width;
+        __m256 a = _mm256_maskz_loadu_ps(rest, top + 16);
+        __m256 b = _mm256_maskz_loadu_ps(rest, bottom + 16);
+        vec whole = v_load(bottom);
+        __asm__("" : "+v"(whole)); /* else GCC loads it twice, and it often crosses a line */
+        vec first = larger(exact, v_load(top), whole, &nans);
+        vec second = larger(exact, (vec)_mm512_zextps256_ps512(a), (vec)_mm512_zextps256_ps512(b),
+                            &rest_nans);
+        vec value = larger_of_two(exact, v_even(first, second), v_odd(first, second));
+        __m512 result = (__m512)(relu ? v_relu(value) : value);
+        _mm256_storeu_ps(to, _mm512_castps512_ps256(result));
+        _mm_mask_storeu_ps(to + 8, kept, _mm512_extractf32x4_ps(result, 2));
     }
-    return (narrow){ _mm512_loadu_si512(even), _mm512_loadu_si512(odd),
-                     (__mmask16)((1u << n) - 1) };
+    return v_any_nan(nans) || v_any_nan(rest_nans);
 }
-
-MLF_INLINE vec pool_2_narrow(const int exact, const narrow *r, const float *top,
-                             const float *bottom, int n, v_nans *nans)
-{
-    int second = 2 * n - 16;
-    __m512 a = (__m512)larger(exact, v_load(top), v_load(bottom), nans);
-    __m512 b = (__m512)larger(exact, v_load(top + second), v_load(bottom + second), nans);
-    return larger_of_two(exact, (vec)_mm512_permutex2var_ps(a, r->even, b),
-                         (vec)_mm512_permutex2var_ps(a, r->odd, b));
-}
-#else
-typedef int narrow; /* a loop of short vectors does as well */
-#define narrow_rows(n) 0
 #endif
 
 /* One channel; without `exact` only right when the result, whether there was a NaN, is 0. */
-MLF_INLINE int pool_plane(const int exact, const mlf_nn_op *op, const narrow *row,
-                          const float *top, float *to)
+MLF_INLINE int pool_plane(const int exact, const mlf_nn_op *op, const float *top, float *to)
 {
     const int width = op->width, n = op->out_width, relu = op->activation == MLF_NN_RELU;
-    v_nans nans = { 0 };
+    v_nans nans = MLF_NO_NANS;
 #if MLF_V == 16
-    if (n >= 8 && n < 16) {
-        for (int y = 0; y < op->out_height; y++, to += n, top += 2 * width) {
-            MLF_UNROLL for (int ahead = 0; ahead < 48; ahead += 16)
-                __builtin_prefetch(top + 512 + ahead);
-            vec value = pool_2_narrow(exact, row, top, top + width, n, &nans);
-            _mm512_mask_storeu_ps(to, row->kept, (__m512)(relu ? v_relu(value) : value));
-        }
-        return v_any_nan(nans);
-    }
+    if (n >= 8 && n <= 12)
+        return pool_plane_narrow(exact, op, top, to);
 #endif
     for (int y = 0; y < op->out_height; y++, to += n, top += 2 * width)
         for (int x = 0; x < n; x += MLF_V) {
@@ -96,10 +84,9 @@ MLF_NN_RUN(mlf_nn_max_pool_2)
     const ptrdiff_t out_plane = (ptrdiff_t)op->out_height * op->out_width;
     const float *in = mlf_nn_at(base, op->in);
     float *out = mlf_nn_at(base, op->out);
-    const narrow row = narrow_rows(op->out_width >= 8 && op->out_width < 16 ? op->out_width : 8);
     for (int c = begin; c < end; c++)
-        if (pool_plane(0, op, &row, in + c * plane, out + c * out_plane))
-            pool_plane(1, op, &row, in + c * plane, out + c * out_plane);
+        if (pool_plane(0, op, in + c * plane, out + c * out_plane))
+            pool_plane(1, op, in + c * plane, out + c * out_plane);
 }
 
 MLF_INLINE void pool(const int average, const mlf_nn_op *op, float *const *base, int begin, int end)

@@ -168,17 +168,20 @@ MLF_INLINE vec v_max_nan(vec a, vec b)
 #endif
 }
 
-/* Which floats are NaN, in any of several pairs of vectors. */
+/* Which floats are NaN, in any of several pairs of vectors; without AVX-512's masks all bits of
+ * those that are, with them no bit: a comparison under a mask adds to it for nothing. */
 #if defined(__AVX512F__)
 typedef __mmask16 v_nans;
+#define MLF_NO_NANS ((v_nans)0xffff)
 #else
 typedef ivec v_nans;
+#define MLF_NO_NANS ((v_nans){ 0 })
 #endif
 
 MLF_INLINE void v_note_nans(v_nans *nans, vec a, vec b)
 {
 #if defined(__AVX512F__)
-    *nans |= _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q);
+    *nans = _mm512_mask_cmp_ps_mask(*nans, (__m512)a, (__m512)b, _CMP_ORD_Q);
 #elif defined(__AVX2__)
     *nans |= (ivec)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_UNORD_Q);
 #else
@@ -189,7 +192,7 @@ MLF_INLINE void v_note_nans(v_nans *nans, vec a, vec b)
 MLF_INLINE int v_any_nan(v_nans nans)
 {
 #if defined(__AVX512F__)
-    return nans != 0;
+    return nans != MLF_NO_NANS;
 #else
     int32_t any = 0;
     for (int i = 0; i < MLF_V; i++)
