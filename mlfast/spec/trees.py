@@ -152,20 +152,22 @@ class TreeEnsemble(Spec):
 
     def _check_children(self, offsets: np.ndarray, feature: np.ndarray) -> None:
         """Every tree is a tree: children forward and in range, one parent each."""
-        sizes = np.diff(offsets)
-        local = np.arange(len(feature), dtype=np.int64) - np.repeat(offsets[:-1], sizes)
+        sizes = np.diff(offsets).astype(np.int32)
+        local = np.arange(len(feature), dtype=np.int32) - np.repeat(offsets[:-1], sizes)
         size = np.repeat(sizes, sizes)
-        inner = feature >= 0
-        seen = np.zeros(len(feature), dtype=np.int64)
+        leaf = feature < 0
+        inner = np.flatnonzero(~leaf)
+        own, most = local[inner], size[inner]
+        parents = np.zeros(len(feature), dtype=np.int64)
         for name in ("left", "right"):
-            child = getattr(self, name).astype(np.int64)
-            self._require(bool(np.all(child[~inner] == -1)), name, "-1 at leaves")
-            ok = (child[inner] > local[inner]) & (child[inner] < size[inner])
+            child = getattr(self, name)
+            self._require(bool(np.all(child[leaf] == -1)), name, "-1 at leaves")
+            child = child[inner]
+            ok = (child > own) & (child < most)
             self._require(bool(np.all(ok)), name, "children after their parent, in the same tree")
-            start = (np.arange(len(feature)) - local)[inner]
-            np.add.at(seen, start + child[inner], 1)
+            parents += np.bincount(inner - own + child, minlength=len(feature))
         self._require(
-            bool(np.all(seen == (local > 0))), "left", "exactly one parent a node but the roots"
+            bool(np.all(parents == (local > 0))), "left", "exactly one parent a node but the roots"
         )
 
     def _check_categories(self, n: int) -> None:
