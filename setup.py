@@ -29,7 +29,8 @@ CORE = {path.name for path in NATIVE.glob("*.c")} - {*POOL, *NETWORKS, *WIDE, *F
 
 # No flag here can change a result: no fast-math, no contraction, no -march=native.
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
-FLAGS += ["-g0"]  # Python's own flags ask for -g: it takes a fourth of the build, and most of a wheel
+# Python's own flags ask for -g, which takes a fourth of the build's time and most of a wheel.
+FLAGS += ["-g0"]
 LINK = ["-pthread"]
 ISA_FLAGS = {"baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64"):

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mlfast import spec
 from mlfast._foreign import Function
 from mlfast.errors import ModelFileError
@@ -84,23 +82,14 @@ def load_model(
         raise ModelFileError(
             f"{path}: the library reads {head.n_features} features, got features={features!r}"
         )
-    return spec.Model(
-        fields=tuple(spec.Field(name) for name in names),
-        named=named,
-        inputs=tuple(spec.Input(i) for i in range(head.n_features)),
-        vocabularies=(),
-        steps=(),
-        outputs=np.arange(head.n_features, dtype=np.int32),
-        output_names=tuple(names[: head.n_features]),
-        head=head,  # type: ignore[arg-type]
-        output=spec.Output(
-            link=head.link,
-            rule="value",
-            methods=("predict",),
-            class_dtype=head.dtype,
-            dtype=head.dtype,
-        ),
+    output = spec.Output(
+        link=head.link,
+        rule="value",
+        methods=("predict",),
+        class_dtype=head.dtype,
+        dtype=head.dtype,
     )
+    return spec.Model.of_head(head, output, names, named)  # type: ignore[arg-type]
 
 
 def _open(path: Path) -> ctypes.CDLL:

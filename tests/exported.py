@@ -197,19 +197,8 @@ def ensemble(
 
 def model(head: spec.TreeEnsemble, **output: Any) -> spec.Model:
     """The ensemble alone, without an encoder."""
-    titles = tuple(f"x{i}" for i in range(head.n_features))
     output = {"link": "identity", "rule": "value", "methods": ("predict",)} | output
-    return spec.Model(
-        fields=tuple(spec.Field(title) for title in titles),
-        named=False,
-        inputs=tuple(spec.Input(i) for i in range(head.n_features)),
-        vocabularies=(),
-        steps=(),
-        outputs=np.arange(head.n_features, dtype=np.int32),
-        output_names=titles,
-        head=head,
-        output=spec.Output(**output),
-    )
+    return spec.Model.of_head(head, spec.Output(**output))
 
 
 def rows(rng: np.random.Generator, head: spec.TreeEnsemble, n: int = 60) -> np.ndarray:

@@ -19,20 +19,14 @@ def margins() -> np.ndarray:
 
 @pytest.mark.parametrize("isa", _plan.isa_names())
 def test_sigmoid_of_rows_is_that_of_expf(isa: str) -> None:
-    model = spec.Model(
-        fields=(spec.Field("x"),),
-        named=False,
-        inputs=(spec.Input(0),),
-        vocabularies=(),
-        steps=(),
-        outputs=np.arange(1, dtype=np.int32),
-        output_names=("x",),
-        head=spec.Linear(np.ones((1, 1)), np.zeros(1)),
-        output=spec.Output(
-            link="sigmoid_float32", rule="value", methods=("predict",), class_dtype="float32",
-            dtype="float32",
-        ),
-    )  # fmt: skip
+    output = spec.Output(
+        link="sigmoid_float32",
+        rule="value",
+        methods=("predict",),
+        class_dtype="float32",
+        dtype="float32",
+    )
+    model = spec.Model.of_head(spec.Linear(np.ones((1, 1)), np.zeros(1)), output)
     predictor = mlfast.Predictor(model, isa=isa)
     x = margins()
     known = x[~np.isnan(x)]  # a sum of leaves is never NaN; the reference's minimum keeps it

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from mlfast import spec
 from mlfast.nn import _nn
 from mlfast.nn._lower import lower
@@ -16,8 +14,6 @@ def model(network: spec.Network) -> spec.Model:
     vector the labels are 0, 1, ... and the probabilities the network's own
     (`exp` of them after a LogSoftmax); else `predict` answers the outputs.
     """
-    n = network.n_features
-    names = tuple(f"x{i}" for i in range(n))
     last = network.operations[-1]
     if isinstance(last, spec.Softmax) and len(network.shapes[-1]) == 1 and network.n_outputs > 1:
         output = spec.Output(
@@ -30,17 +26,7 @@ def model(network: spec.Network) -> spec.Model:
             link="identity", rule="value", methods=("predict",), class_dtype="float32",
             dtype="float32",
         )  # fmt: skip
-    return spec.Model(
-        fields=tuple(spec.Field(name) for name in names),
-        named=False,
-        inputs=tuple(spec.Input(i) for i in range(n)),
-        vocabularies=(),
-        steps=(),
-        outputs=np.arange(n, dtype=np.int32),
-        output_names=names,
-        head=network,
-        output=output,
-    )
+    return spec.Model.of_head(network, output)
 
 
 def native_head(network: spec.Network, isa: str) -> _nn.Plan:

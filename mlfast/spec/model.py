@@ -1,6 +1,7 @@
 """The whole model: fields, encoder steps, head and output."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -77,6 +78,29 @@ class Model(Spec):
     output: Output | None = None
     head_steps: tuple[Step, ...] = ()
     head_inputs: np.ndarray | None = None
+
+    @classmethod
+    def of_head(
+        cls,
+        head: TreeEnsemble | Linear | Network,
+        output: Output,
+        names: Sequence[str] = (),
+        named: bool = False,
+    ) -> "Model":
+        """A head without an encoder: its features are the first fields, x0, x1, ... by default."""
+        n = head.n_features
+        names = tuple(names) or tuple(f"x{i}" for i in range(n))
+        return cls(
+            fields=tuple(map(Field, names)),
+            named=named,
+            inputs=tuple(map(Input, range(n))),
+            vocabularies=(),
+            steps=(),
+            outputs=np.arange(n, dtype=np.int32),
+            output_names=names[:n],
+            head=head,
+            output=output,
+        )
 
     def for_transform(self) -> "Model":
         """The encoder alone: what `transform` runs."""
