@@ -8,7 +8,7 @@
 
 static inline float sigmoid_float32(float x)
 {
-    float negative = fminf(-x, 88.7f);         /* XGBoost: keeps expf finite */
+    float negative = -x > 88.7f ? 88.7f : -x;  /* XGBoost: keeps expf finite; NaN stays NaN */
     float sum = expf(negative) + 1.0f + 1e-16f;
     return 1.0f / sum;
 }

@@ -64,8 +64,8 @@ static inline __attribute__((always_inline)) void sigmoid(const double *in, doub
     memcpy(&x, in, sizeof x);
     const float most = 88.7f, least = -80.0f;      /* as in links.c; expf is denormal below -87 */
     floats t = -__builtin_convertvector(x, floats);
-    ints below = t < most;                         /* not NaN, which becomes `most` */
-    t = (floats)(((ints)t & below) | ((ints)((floats){ 0 } + most) & ~below));
+    ints above = t > most;                         /* not NaN, which stays */
+    t = (floats)(((ints)t & ~above) | ((ints)((floats){ 0 } + most) & above));
     ints unsure;
     floats e = exp_of(t, &unsure);
     unsure |= t < least;
@@ -95,7 +95,8 @@ void MLF_FN(mlf_sigmoid_rows)(const double *x, int32_t n, double *out)
 void MLF_FN(mlf_sigmoid_rows)(const double *x, int32_t n, double *out)
 {
     for (int32_t r = 0; r < n; r++) {
-        float sum = expf(fminf(-(float)x[r], 88.7f)) + 1.0f + 1e-16f;
+        float negative = -(float)x[r];
+        float sum = expf(negative > 88.7f ? 88.7f : negative) + 1.0f + 1e-16f;
         out[r] = (double)(1.0f / sum);
     }
 }
