@@ -160,7 +160,7 @@ cdef class Batch:
                                        self.workspaces + at // self.block * self.workspace,
                                        self.block)
             reader = _core.find_reader(predictor, record)
-            reader.read(<PyObject *>record, slots + at % self.block, self.block)
+            reader.read(<PyObject *>record, slots + at % self.block, _plan.block_stride(self.block))
             row += 1
         if row < self.n_rows:
             raise ValueError("the sequence of records shrank while it was read")

@@ -153,7 +153,8 @@ cdef extern from "run.h" nogil:
     size_t mlf_workspace_one(const mlf_plan *plan)
     size_t mlf_workspace_block(const mlf_plan *plan, int64_t n_rows)
     int32_t mlf_block_rows(const mlf_plan *plan, int64_t n_rows)
-    mlf_workspace mlf_carve(const mlf_plan *plan, void *memory, int32_t rows)
+    int32_t mlf_block_stride(int32_t rows)
+    mlf_workspace mlf_carve(const mlf_plan *plan, void *memory, int32_t stride)
     int mlf_run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w, mlf_status *status)
     ctypedef struct mlf_rows:
         int64_t first, n
@@ -205,6 +206,7 @@ cdef int32_t label(const mlf_output *output, const double *decisions,
                    const double *values) noexcept nogil
 cdef int32_t block_rows(const mlf_plan *plan, int64_t n_rows) noexcept nogil
 cdef size_t workspace_block(const mlf_plan *plan, int64_t n_rows) noexcept nogil
+cdef int32_t block_stride(int32_t rows) noexcept nogil
 cdef double *slots_of(const mlf_plan *plan, void *workspace, int32_t rows) noexcept nogil
 cdef void run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
                     const mlf_sinks *sinks, int32_t n_parts, void *memory,

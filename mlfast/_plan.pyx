@@ -84,8 +84,12 @@ cdef size_t workspace_block(const mlf_plan *plan, int64_t n_rows) noexcept nogil
     return mlf_workspace_block(plan, n_rows)
 
 
+cdef int32_t block_stride(int32_t rows) noexcept nogil:
+    return mlf_block_stride(rows)
+
+
 cdef double *slots_of(const mlf_plan *plan, void *workspace, int32_t rows) noexcept nogil:
-    return mlf_carve(plan, workspace, rows).slots
+    return mlf_carve(plan, workspace, mlf_block_stride(rows)).slots
 
 
 cdef void run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,

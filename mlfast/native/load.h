@@ -17,7 +17,7 @@ typedef struct mlf_column {
 } mlf_column;
 
 /* Rows first .. first + n - 1 of input i into slot input_slots[i]: row r at x[slot * stride + r].
- * `stride` is a multiple of 64; what stands there from row n on is lost. */
+ * `stride` is a multiple of 8; what stands there from row n on is lost. */
 typedef void mlf_load(const mlf_encoder *encoder, const mlf_column *columns, int64_t first,
                       int32_t n, double *x, ptrdiff_t stride);
 

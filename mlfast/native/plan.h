@@ -117,7 +117,7 @@ typedef struct mlf_head {
     /* x: double[n_features]; raw: double[n_outputs] */
     void (*one)(const void *data, const double *x, double *raw, void *scratch);
     /* x: feature f, row r at x[f * stride + r]; raw: output k, row r at raw[k * stride + r];
-     * n <= stride, stride a multiple of 64 and at most MLF_BLOCK */
+     * n <= MLF_BLOCK; stride is a multiple of 8, and at least the multiple of 64 from n on */
     void (*block)(const void *data, const double *x, ptrdiff_t stride, int32_t n,
                   double *raw, void *scratch);
 } mlf_head;

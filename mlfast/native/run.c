@@ -43,13 +43,14 @@ size_t mlf_workspace_one(const mlf_plan *p)
 size_t mlf_workspace_block(const mlf_plan *p, int64_t n_rows)
 {
     mlf_workspace w;
-    return carve(p, NULL, (size_t)mlf_block_rows(p, n_rows), p->head.scratch_block, &w);
+    const int32_t stride = mlf_block_stride(mlf_block_rows(p, n_rows));
+    return carve(p, NULL, (size_t)stride, p->head.scratch_block, &w);
 }
 
-mlf_workspace mlf_carve(const mlf_plan *p, void *memory, int32_t rows)
+mlf_workspace mlf_carve(const mlf_plan *p, void *memory, int32_t stride)
 {
     mlf_workspace w;
-    carve(p, memory, (size_t)rows, 0, &w);
+    carve(p, memory, (size_t)stride, 0, &w);
     return w;
 }
 
@@ -191,17 +192,17 @@ static void run_part(void *context, int part)
 {
     static mlf_load *const load[] = MLF_ISA_TABLE(mlf_load);
     batch *b = context;
-    const int32_t stride = b->rows->block;
-    const size_t size = mlf_workspace_block(b->plan, stride);
+    const int32_t rows = b->rows->block, stride = mlf_block_stride(rows);
+    const size_t size = mlf_workspace_block(b->plan, rows);
     const mlf_workspace w = mlf_carve(b->plan, b->memory + (size_t)part * size, stride);
-    const int64_t n_blocks = (b->rows->n + stride - 1) / stride;
+    const int64_t n_blocks = (b->rows->n + rows - 1) / rows;
     const int filled = b->columns == NULL;
     mlf_status *status = &b->statuses[part];
     *status = (mlf_status){ -1, -1, 0, 0 };
     int64_t block = filled ? part : atomic_fetch_add(&b->next, 1);
     for (; block < n_blocks; block = filled ? n_blocks : atomic_fetch_add(&b->next, 1)) {
-        const int64_t row = block * stride, left = b->rows->n - row;
-        const int32_t n = left < stride ? (int32_t)left : stride;
+        const int64_t row = block * rows, left = b->rows->n - row;
+        const int32_t n = left < rows ? (int32_t)left : rows;
         if (!filled)
             load[b->plan->isa](&b->plan->encoder, b->columns, row, n, w.slots, stride);
         if (run_block(b->plan, &w, stride, b->rows->first + row, n, b->sinks, status)) {

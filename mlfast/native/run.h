@@ -22,7 +22,12 @@ size_t mlf_workspace_one(const mlf_plan *plan);
 size_t mlf_workspace_block(const mlf_plan *plan, int64_t n_rows);
 /* Rows of a block, of so many: a multiple of 64, so that it stays in cache. */
 int32_t mlf_block_rows(const mlf_plan *plan, int64_t n_rows);
-mlf_workspace mlf_carve(const mlf_plan *plan, void *memory, int32_t rows);
+/* stride: of a block's slots (mlf_block_stride); one record: 1. */
+mlf_workspace mlf_carve(const mlf_plan *plan, void *memory, int32_t stride);
+
+/* From one slot to the next in blocks of so many rows: an odd number of cache lines, so that the
+ * slots of one row do not all compete for the same few places in the cache. */
+static inline int32_t mlf_block_stride(int32_t rows) { return rows + 8; }
 
 /* What is wanted, least work first; each includes what comes before it in the data path. */
 typedef enum mlf_want { MLF_WANT_ENCODED, MLF_WANT_DECISIONS, MLF_WANT_VALUES, MLF_WANT_LABELS } mlf_want;

@@ -199,10 +199,15 @@ static void begin(const mlf_bitslice *slice, const work *w, int32_t k, int32_t a
 static void end(const mlf_bitslice *slice, const work *w, int32_t k, int32_t at, double *raw,
                 int32_t n)
 {
-    for (int32_t r = 0; r < n; r++) {
-        int32_t i = at * MLF_BLOCK + mlf_sum_place(r, slice->sum.float32 ? 4 : 2);
-        double sum = slice->sum.float32 ? (double)((float *)w->sums)[i] : ((double *)w->sums)[i];
-        raw[r] = mlf_sum_finish(&slice->sum, k, sum);
+    const size_t row = (size_t)at * MLF_BLOCK;
+    if (slice->sum.float32) {
+        float *sums = (float *)w->sums + row;
+        mlf_order_sums(sums, 1, w->words);
+        mlf_sum_finish_floats(&slice->sum, k, sums, n, raw);
+    } else {
+        double *sums = (double *)w->sums + row;
+        mlf_order_sums(sums, 0, w->words);
+        mlf_sum_finish_doubles(&slice->sum, k, sums, n, raw);
     }
 }
 

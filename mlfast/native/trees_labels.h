@@ -2,7 +2,7 @@
  *
  * With AVX-512 a table of 64 numbers is as many registers as a number has bytes, byte b of all
  * numbers in register b: one permutation looks up byte b for 64 rows. Unpacking the bytes to
- * numbers leaves the rows in another order (mlf_sum_place), in which the sums stay until the end.
+ * numbers leaves the rows in another order, in which the sums stay until the end (mlf_order_sums).
  */
 #ifndef MLF_TREES_LABELS_H
 #define MLF_TREES_LABELS_H
@@ -13,11 +13,28 @@
 
 #if defined(__AVX512VBMI__)
 
-/* Where the sum of row r stands. */
-INLINE int32_t mlf_sum_place(int32_t r, int32_t per_lane)
+/* Puts the sums of 64 rows a word in the rows' order: lane l of register j, of four 16-byte lanes,
+ * has the rows that belong into lane j % 4 of the l-th register of j's four. */
+INLINE void mlf_order_sums(void *sums, int float32, int32_t words)
 {
-    int32_t lane = r % 64 / 16, within = r % 16;
-    return r / 64 * 64 + within / per_lane * 4 * per_lane + lane * per_lane + within % per_lane;
+    const int fours = float32 ? 1 : 2;             /* registers of 64 rows: 4 or 8 */
+    __m512i *at = sums;
+    for (int32_t i = 0; i < words; i++, at += 4 * fours) {
+        __m512i m[8];
+        for (int j = 0; j < 4 * fours; j++)
+            m[j] = _mm512_load_si512(at + j);
+        for (int four = 0; four < fours; four++) {
+            __m512i *f = m + 4 * four;
+            __m512i a = _mm512_shuffle_i64x2(f[0], f[1], 0x44);
+            __m512i b = _mm512_shuffle_i64x2(f[0], f[1], 0xee);
+            __m512i c = _mm512_shuffle_i64x2(f[2], f[3], 0x44);
+            __m512i d = _mm512_shuffle_i64x2(f[2], f[3], 0xee);
+            _mm512_store_si512(at + four, _mm512_shuffle_i64x2(a, c, 0x88));
+            _mm512_store_si512(at + four + fours, _mm512_shuffle_i64x2(a, c, 0xdd));
+            _mm512_store_si512(at + four + 2 * fours, _mm512_shuffle_i64x2(b, d, 0x88));
+            _mm512_store_si512(at + four + 3 * fours, _mm512_shuffle_i64x2(b, d, 0xdd));
+        }
+    }
 }
 
 /* Byte `b` of the numbers of 64 labels; `tables` registers of 64 entries, chosen by the two masks. */
@@ -95,10 +112,11 @@ INLINE void mlf_add_tree(const mlf_bitslice *slice, const mlf_slice_tree *tree,
 
 #else
 
-INLINE int32_t mlf_sum_place(int32_t r, int32_t per_lane)
+INLINE void mlf_order_sums(void *sums, int float32, int32_t words)
 {
-    (void)per_lane;
-    return r;
+    (void)sums;
+    (void)float32;
+    (void)words;
 }
 
 INLINE void mlf_add_floats(const float *table, const uint8_t *labels, float *sums, int32_t n)

@@ -43,6 +43,32 @@ static inline double mlf_sum_finish(const mlf_sum *s, int32_t k, double sum)
     return s->base_first ? sum : sum + s->base[k];
 }
 
+/* The same for the sums of n rows, apart so that the compiler makes vectors of each loop. */
+static inline void mlf_sum_finish_floats(const mlf_sum *s, int32_t k, const float *restrict sums,
+                                         int32_t n, double *restrict raw)
+{
+    const float divisor = (float)s->divisor;       /* dividing by 1 changes nothing */
+    const double base = s->base[k];
+    if (s->base_first)
+        for (int32_t r = 0; r < n; r++)
+            raw[r] = (double)(sums[r] / divisor);
+    else
+        for (int32_t r = 0; r < n; r++)
+            raw[r] = (double)(float)((double)(sums[r] / divisor) + base);
+}
+
+static inline void mlf_sum_finish_doubles(const mlf_sum *s, int32_t k, const double *restrict sums,
+                                          int32_t n, double *restrict raw)
+{
+    const double divisor = s->divisor, base = s->base[k];
+    if (s->base_first)
+        for (int32_t r = 0; r < n; r++)
+            raw[r] = sums[r] / divisor;
+    else
+        for (int32_t r = 0; r < n; r++)
+            raw[r] = sums[r] / divisor + base;
+}
+
 /* One row's sums while its trees come in, in order. */
 typedef struct mlf_running {
     int32_t k;                 /* the output that is being added to                      */
