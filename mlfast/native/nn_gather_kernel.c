@@ -44,39 +44,73 @@ static void gather_pair(float *even, float *odd, int n, const float *from)
     }
 }
 
+/* A plane, or for step 2 two of neighbouring shifts, all inside the input: whole vectors where
+ * what is read beyond a row's end is still input, and what is written is written again. */
+MLF_INLINE void gather_inside(const int step, float *to, int rows, int columns, const float *from,
+                              ptrdiff_t row_step, const float *end)
+{
+    const int whole = (columns + MLF_V - 1) / MLF_V * MLF_V, plane = rows * columns;
+    for (int y = 0; y < rows; y++, to += columns, from += row_step) {
+        if ((rows - y) * columns < whole || end - from < step * whole) {
+            if (step == 2)
+                gather_pair(to, to + plane, columns, from);
+            else
+                gather_row(to, columns, from, columns, 0, 1);
+            continue;
+        }
+        for (int x = 0; x < columns; x += MLF_V) {
+            vec a = v_load(from + step * x);
+            if (step == 2) {
+                vec b = v_load(from + 2 * x + MLF_V);
+                v_store(to + plane + x, v_odd(a, b));
+                a = v_even(a, b);
+            }
+            v_store(to + x, a);
+        }
+    }
+}
+
+/* The same for any shift, with zeros around the input. */
+static void gather_padded(const mlf_nn_op *op, float *to, const float *in, int phase, int first)
+{
+    for (int y = 0; y < op->rows; y++, to += op->columns) {
+        int row = y * op->row_phases + phase - op->pad_top;
+        if (row < 0 || row >= op->height)
+            memset(to, 0, 4 * (size_t)op->columns);
+        else
+            gather_row(to, op->columns, in + (ptrdiff_t)row * op->width, op->width, first,
+                       op->column_step);
+    }
+}
+
 MLF_NN_PREPARE(mlf_nn_gather)
 {
     if (op->n_shifts == 0)
         return;
-    const int rows = op->rows, columns = op->columns, step = op->column_step;
+    const int step = op->column_step, rows = op->rows, columns = op->columns;
+    const ptrdiff_t plane = (ptrdiff_t)rows * columns;
+    const ptrdiff_t row_step = (ptrdiff_t)op->row_phases * op->width;
     const float *in = mlf_nn_at(base, op->in);
+    const float *end = in + (ptrdiff_t)op->channels * op->height * op->width;
     float *to = mlf_nn_at(base, op->work);
     const int32_t *shifts = op->shifts;
-    for (int c = 0; c < op->channels; c++, in += (ptrdiff_t)op->height * op->width) {
+    for (int c = 0; c < op->channels; c++, in += (ptrdiff_t)op->height * op->width)
         for (int r = 0; r < op->row_phases; r++) {
-            for (int s = 0; s < op->n_shifts; s++, to += (ptrdiff_t)rows * columns) {
+            const int above = r - op->pad_top, below = above + (rows - 1) * op->row_phases;
+            const float *row = in + (ptrdiff_t)above * op->width;
+            for (int s = 0; s < op->n_shifts; s++, to += plane) {
                 int first = shifts[s] - op->pad_left;
-                int pair = step == 2 && s + 1 < op->n_shifts && shifts[s + 1] == shifts[s] + 1
-                    && first >= 0 && first + 2 * columns <= op->width;
-                for (int y = 0; y < rows; y++) {
-                    int row = y * op->row_phases + r - op->pad_top;
-                    float *even = to + (ptrdiff_t)y * columns;
-                    const float *from = in + (ptrdiff_t)row * op->width;
-                    if (row < 0 || row >= op->height) {
-                        memset(even, 0, 4 * (size_t)columns);
-                        if (pair)
-                            memset(even + (ptrdiff_t)rows * columns, 0, 4 * (size_t)columns);
-                    } else if (pair) {
-                        gather_pair(even, even + (ptrdiff_t)rows * columns, columns, from + first);
-                    } else {
-                        gather_row(even, columns, from, op->width, first, step);
-                    }
-                }
-                if (pair) {
+                int inside = above >= 0 && below < op->height && first >= 0;
+                if (inside && step == 1 && first + columns <= op->width) {
+                    gather_inside(1, to, rows, columns, row + first, row_step, end);
+                } else if (inside && step == 2 && s + 1 < op->n_shifts
+                           && shifts[s + 1] == shifts[s] + 1 && first + 2 * columns <= op->width) {
+                    gather_inside(2, to, rows, columns, row + first, row_step, end);
                     s++;
-                    to += (ptrdiff_t)rows * columns;
+                    to += plane;
+                } else {
+                    gather_padded(op, to, in, r, first);
                 }
             }
         }
-    }
 }

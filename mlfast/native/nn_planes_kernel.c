@@ -10,6 +10,8 @@
  */
 #include "nn_kernels.h"
 
+#include <math.h>
+
 #define CHANNELS MLF_NN_PLANE_CHANNELS
 
 MLF_INLINE void tile(const int channels, const mlf_nn_op *op, const float *in, const float *w,
@@ -34,7 +36,14 @@ MLF_INLINE void tile(const int channels, const mlf_nn_op *op, const float *in, c
         }
     }
     const ptrdiff_t plane = (ptrdiff_t)op->out_height * op->out_width;
-    const int relu = op->activation == MLF_NN_RELU;
+    /* what a sum is at least; NaN stays NaN */
+    const vec least = v_all(op->activation == MLF_NN_RELU ? 0.0f : -INFINITY);
+    if (op->pool == 1 && n_positions == 4 * MLF_V) {
+        MLF_UNROLL for (int c = 0; c < channels; c++)
+            MLF_UNROLL for (int j = 0; j < 4; j++)
+                v_store(out + c * plane + j * MLF_V, v_max(least, sum[c][j]));
+        return;
+    }
     MLF_UNROLL for (int c = 0; c < channels; c++) {
         if (op->pool == 2) {
             vec a = v_max_nan(sum[c][0], sum[c][1]), b = v_max_nan(sum[c][2], sum[c][3]);
@@ -42,7 +51,7 @@ MLF_INLINE void tile(const int channels, const mlf_nn_op *op, const float *in, c
         }
         MLF_UNROLL for (int j = 0; j < 4; j++) {
             int n = n_positions - j * MLF_V;
-            vec value = relu ? v_relu(sum[c][j]) : sum[c][j];
+            vec value = v_max(least, sum[c][j]);
             if (n >= MLF_V)
                 v_store(out + c * plane + j * MLF_V, value);
             else if (n > 0)
