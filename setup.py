@@ -35,7 +35,7 @@ LINK = ["-pthread"]
 ISA_FLAGS = {"baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     avx2 = ["-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mpopcnt", "-mlzcnt"]
-    subsets = ("f", "bw", "dq", "vl", "vbmi", "vbmi2", "vnni", "bitalg")
+    subsets = ("f", "bw", "cd", "dq", "vl", "vbmi", "vbmi2", "vnni", "bitalg")
     avx512 = [
         *avx2,
         *(f"-mavx512{name}" for name in subsets),

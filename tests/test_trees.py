@@ -6,7 +6,7 @@ import pytest
 import mlfast
 from mlfast import _plan
 
-LAYOUTS = ("heap", "walk", "bitslice", "lanes", "gather")
+LAYOUTS = ("heap", "walk", "bitslice", "tables", "masks", "lanes", "gather")
 SIZES = (1, 2, 15, 16, 17, 48, 49, 63, 64, 65, 300, 512, 513, 700)
 
 
@@ -64,6 +64,7 @@ MODELS = {
     "lightgbm": lambda: lightgbm(2, n_estimators=70, num_leaves=31),
     "lightgbm, classes": lambda: lightgbm(3, n_estimators=25, num_leaves=15),
     "lightgbm, categories": lambda: lightgbm(2, (0, 3), n_estimators=40, num_leaves=31),
+    "lightgbm, 60 leaves": lambda: lightgbm(2, (1,), n_estimators=70, num_leaves=60),
     "lightgbm, leaves": lambda: lightgbm(2, n_estimators=10, num_leaves=200),
     "histogram": lambda: histogram(max_iter=40),
     "forest": lambda: forest(n_estimators=20),
@@ -118,6 +119,13 @@ def test_plan_says_which_layouts_and_why(fitted):
     plan = mlfast.compile(model).plan()
     assert "single rows: " in plan
     assert "blocks: " in plan
+
+
+@pytest.mark.parametrize("isa", _plan.isa_names())
+def test_unbalanced_trees_of_few_leaves_have_no_tail(isa):
+    model = mlfast.compile(lightgbm(2, n_estimators=70, num_leaves=31)).model
+    plan = mlfast.Predictor(model, isa=isa).plan()
+    assert f"single rows: {'masks' if isa == 'avx512' else 'tables'}" in plan
 
 
 def test_unknown_layout_is_refused():

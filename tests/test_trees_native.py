@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 NATIVE = ROOT / "mlfast" / "native"
 AVX2 = ["-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mpopcnt", "-mlzcnt"]
-AVX512 = [f"-mavx512{name}" for name in ("f", "bw", "dq", "vl", "vbmi", "vbmi2", "vnni", "bitalg")]
+AVX512 = [
+    f"-mavx512{name}" for name in ("f", "bw", "cd", "dq", "vl", "vbmi", "vbmi2", "vnni", "bitalg")
+]
 SETS = {"baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     SETS |= {"avx2": AVX2, "avx512": [*AVX2, *AVX512, "-mgfni"]}

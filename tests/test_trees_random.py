@@ -20,7 +20,7 @@ from mlfast import _plan
 treelite = pytest.importorskip("treelite")
 builder = pytest.importorskip("treelite.model_builder")
 
-LAYOUTS = ("heap", "walk", "bitslice", "lanes", "gather", None)
+LAYOUTS = ("heap", "walk", "bitslice", "tables", "masks", "lanes", "gather", None)
 OPERATORS = ("<", "<=", ">", ">=", "==")
 EXTREME = [0.0, -0.0, 1e-45, -1e-45, 1e-35, 3.4e38, -3.4e38, 1.0, -1.0, 16777216.0, 1e-310, 1e300]
 

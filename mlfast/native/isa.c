@@ -18,7 +18,7 @@ int mlf_isa_supported(mlf_isa isa)
     if (isa == MLF_ISA_avx512)
         return mlf_isa_supported(MLF_ISA_avx2)
             && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-            && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
+            && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
             && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2")
             && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bitalg")
             && __builtin_cpu_supports("gfni");

@@ -18,15 +18,17 @@ static const layout_entry layouts[] = {
     { "lanes", mlf_lanes_lower },
     { "bitslice", mlf_bitslice_lower },
     { "gather", mlf_gather_lower },
+    { "tables", mlf_tables_lower },
+    { "masks", mlf_masks_lower },
 };
 
 #define N_LAYOUTS (sizeof layouts / sizeof *layouts)
 
 const char *const *mlf_trees_layouts(mlf_isa isa)
 {
-    static const char *const all[] = { "heap", "walk", "bitslice", "lanes", "gather",
-                                       NULL };
-    static const char *const portable[] = { "heap", "walk", "bitslice", NULL };
+    static const char *const all[] = { "heap", "walk", "bitslice", "tables", "masks",
+                                       "lanes", "gather", NULL };
+    static const char *const portable[] = { "heap", "walk", "bitslice", "tables", NULL };
     return isa == MLF_ISA_COUNT - 1 && MLF_X86 ? all : portable;
 }
 
@@ -39,8 +41,10 @@ static lower_fn *find_layout(const char *name)
 }
 
 /* The layouts by preference, as measured; the first that fits is taken, and `walk` fits all. */
-static const char *const for_one[] = { "lanes", "gather", "heap", "walk", NULL };
-static const char *const for_one_few[] = { "heap", "lanes", "gather", "walk", NULL };
+static const char *const for_one[] = { "masks", "lanes", "gather", "heap", "tables",
+                                       "walk", NULL };
+static const char *const for_one_few[] = { "heap", "tables", "masks", "lanes", "gather",
+                                           "walk", NULL };
 static const char *const for_one_deep[] = { "gather", "lanes", "heap", "walk", NULL };
 static const char *const for_block[] = { "bitslice", "gather", "heap", "walk", NULL };
 

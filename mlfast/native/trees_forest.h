@@ -53,4 +53,10 @@ void mlf_forest_free(mlf_forest *forest);
 /* The words of a set of n + 2 codes. */
 static inline int32_t mlf_set_words(int32_t n) { return (n + 2 + 31) / 32; }
 
+/* Whether a code goes right at a categorical split. */
+static inline int mlf_in_set(const mlf_forest *forest, int64_t node, int32_t code)
+{
+    return forest->sets[forest->key[node] + code / 32] >> code % 32 & 1;
+}
+
 #endif

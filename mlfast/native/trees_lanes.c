@@ -28,14 +28,6 @@ typedef struct making {
     int32_t *place, *work;
 } making;
 
-static int32_t entry_of(const making *m, int64_t node)
-{
-    const mlf_forest *forest = m->forest;
-    int32_t column = forest->column[node];
-    int left = forest->ensemble->default_left[node] || forest->columns[column].member;
-    return left || m->lanes->copy < 0 ? column : column + m->lanes->copy;
-}
-
 /* The nodes below `top` (tree-local), in cache lines of 16; an over-long way is an error. */
 static int place_tail(making *m, int64_t root, int32_t top, int64_t n_nodes)
 {
@@ -58,7 +50,7 @@ static int place_tail(making *m, int64_t root, int32_t top, int64_t n_nodes)
             return -1;
         int member = forest->columns[forest->column[node]].member;
         m->nodes[at] = distance << 16 | (uint32_t)(member ? 0 : forest->rank[node]) << 8
-                     | (uint32_t)entry_of(m, node);
+                     | (uint32_t)mlf_bytes_entry(&m->lanes->bytes, m->forest, node);
         if (member)
             m->node_sets[at] = (int32_t)forest->key[node];
         m->work[depth++] = e->left[node];
@@ -76,7 +68,7 @@ static void set_slot(making *m, int32_t t, int32_t slot, int64_t node)
     int64_t word = (int64_t)group * n_slots + slot;
     uint8_t *at = m->slots + word * 2 * MLF_LANES + lane;
     const mlf_column *column = &forest->columns[forest->column[node]];
-    at[0] = (uint8_t)entry_of(m, node);
+    at[0] = (uint8_t)mlf_bytes_entry(&m->lanes->bytes, m->forest, node);
     if (!column->member) {
         at[MLF_LANES] = (uint8_t)(255 - forest->rank[node]);
         return;
@@ -109,24 +101,6 @@ static int place_slots(making *m, int32_t t, int64_t root, int64_t node, int32_t
         set_slot(m, t, slot, node);
     return place_slots(m, t, root, left, 2 * slot + 1, level + 1)
         || place_slots(m, t, root, right, 2 * slot + 2, level + 1);
-}
-
-static const char *check(const mlf_lowering *in, mlf_lanes *lanes)
-{
-    const mlf_forest *forest = in->bytes;
-    int32_t n = forest->n_columns, directions = 0;
-    for (int32_t c = 0; c < n; c++) {
-        if (forest->columns[c].member && forest->columns[c].n > 253)
-            return "lanes: a categorical feature with more than 253 categories";
-        if (!forest->columns[c].member)
-            directions |= forest->columns[c].directions;
-    }
-    if (n > MLF_LANE_COLUMNS)
-        return "lanes: more than 128 columns of bytes (features, by 255 thresholds)";
-    int32_t half = n <= 32 ? 32 : n <= 64 ? 64 : 128;
-    lanes->copy = directions == 3 ? half : directions == 1 ? -1 : 0;
-    lanes->n_registers = directions == 3 ? half / 32 : n <= 64 ? 1 : 2;
-    return NULL;
 }
 
 static const char *make_members(making *m, const mlf_lowering *in)
@@ -208,9 +182,6 @@ static const char *make(making *m, const mlf_lowering *in)
     if (failed != NULL)
         return failed;
     lanes->slots = m->slots;
-    lanes->prepare = mlf_prepare_make(forest, 1, memory);
-    if (lanes->prepare == NULL)
-        return MLF_NO_MEMORY;
     if (!lanes->tail)
         return mlf_sum_make(&lanes->sum, forest, m->exits,
                             (int64_t)((size_t)e->n_trees * n_paths), memory) ? MLF_NO_MEMORY : NULL;
@@ -243,7 +214,9 @@ const char *mlf_lanes_lower(const mlf_lowering *in, mlf_head *head)
     *lanes = (mlf_lanes){ .n_trees = forest->n_trees, .levels = levels,
                           .n_groups = (forest->n_trees + MLF_LANES - 1) / MLF_LANES,
                           .n_slots = (1 << levels) - 1, .tail = height > levels };
-    const char *failed = check(in, lanes);
+    const mlf_prepare *prepare = mlf_prepare_make(forest, 1, in->memory);
+    const char *failed = prepare == NULL ? MLF_NO_MEMORY
+                                         : mlf_bytes_make(&lanes->bytes, forest, 1, prepare);
     if (failed != NULL)
         return failed;
     making m = { .forest = forest, .lanes = lanes };

@@ -1,20 +1,16 @@
 /* Layout "lanes": one row, a tree in each byte of a register, 64 trees at a time (AVX-512 VBMI).
  *
- * The row's ranks and codes are bytes in one, two or four registers: entry c is column c with
- * missing values left (or its only copy), entry c + copy column c with missing values right. The top levels of all
- * trees are complete heaps of `levels` levels; each heap slot is 64 entries to look up in the
- * row (vpermb) and 64 inverted thresholds. What lies below goes on from node to node, with
- * gathers, for the trees that are not at a leaf yet (the tail).
+ * The top levels of all trees are complete heaps of `levels` levels; each heap slot is 64 entries
+ * to look up in the row's bytes (trees_bytes.h) and 64 inverted thresholds. What lies below goes
+ * on from node to node, with gathers, for the trees that are not at a leaf yet (the tail).
  */
 #ifndef MLF_TREES_LANES_H
 #define MLF_TREES_LANES_H
 
-#include "trees_layout.h"
+#include "trees_bytes.h"
 
-#define MLF_LANES 64
 #define MLF_LANE_LEVELS 6
 #define MLF_LANE_FEW_LEVELS 4      /* enough for shallow trees */
-#define MLF_LANE_COLUMNS 128
 
 /* A tail node: sign bit set: a leaf, its row of values below. Else bits 0..7 the entry, 8..15
  * the least rank that goes right, 16..30 the distance to the left child; right is one further. */
@@ -23,13 +19,11 @@
 
 typedef struct mlf_lanes {
     mlf_layout_data common;
-    const mlf_prepare *prepare;
+    mlf_bytes bytes;
     mlf_sum sum;               /* without a tail values are [n_trees][2^levels]          */
     int32_t n_trees, n_groups; /* groups of MLF_LANES trees                              */
     int32_t levels;            /* MLF_LANE_LEVELS or MLF_LANE_FEW_LEVELS                 */
     int32_t n_slots;           /* 2^levels - 1                                           */
-    int32_t copy;              /* 32, 64 or 128; 0: all missing values go left; -1: right */
-    int32_t n_registers;       /* 1, 2 or 4                                              */
     int32_t tail;
     const uint8_t *slots;      /* [n_groups][n_slots][2][64]: entries, 255 - least rank right */
     /* With a tail, where slot path p of tree t goes: a leaf's row, or ~node. */

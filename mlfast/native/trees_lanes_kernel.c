@@ -9,35 +9,22 @@
 #include "trees_lanes.h"
 
 #if defined(__AVX512VBMI__)
-#include "trees_ranks.h"
-
 #define INLINE static inline __attribute__((always_inline))
 
 typedef struct top {
     const uint8_t *slots;      /* of a group */
     const uint64_t *words;     /* of a group: lanes whose categorical split says right */
-    __m512i row[4];
+    mlf_bytes_row row;
     __m512i planes[MLF_LANE_LEVELS];
-    int registers, members;
+    int members;
 } top;
-
-INLINE __m512i look_up(const top *x, __m512i entries)
-{
-    if (x->registers == 1)
-        return _mm512_permutexvar_epi8(entries, x->row[0]);
-    __m512i low = _mm512_permutex2var_epi8(x->row[0], entries, x->row[1]);
-    if (x->registers == 2)
-        return low;
-    __m512i high = _mm512_permutex2var_epi8(x->row[2], entries, x->row[3]);
-    return _mm512_mask_mov_epi8(low, _mm512_movepi8_mask(entries), high);
-}
 
 /* choose<n>: the decision n levels below `slot`, chosen by planes[p] .. planes[p + n - 1]. */
 INLINE __m512i choose0(const top *x, int p, int slot)
 {
     (void)p;
     const uint8_t *at = x->slots + (size_t)slot * 2 * MLF_LANES;
-    __m512i value = look_up(x, _mm512_load_si512(at));
+    __m512i value = mlf_bytes_look_up(&x->row, _mm512_load_si512(at));
     __m512i d = _mm512_avg_epu8(value, _mm512_load_si512(at + MLF_LANES));
     if (x->members)
         d = _mm512_mask_mov_epi8(d, x->words[slot], _mm512_set1_epi8(-1));
@@ -139,7 +126,7 @@ INLINE int32_t walk_tops(const mlf_lanes *lanes, work *w, top *x, int levels)
 INLINE __mmask16 in_sets(const mlf_lanes *lanes, __m512i at, __m512i entry, __m512i code,
                          __mmask16 going, __mmask16 right)
 {
-    __m512i member = _mm512_sub_epi32(entry, _mm512_set1_epi32(lanes->prepare->n_numeric));
+    __m512i member = _mm512_sub_epi32(entry, _mm512_set1_epi32(lanes->bytes.prepare.n_numeric));
     __mmask16 those = _mm512_mask_cmplt_epu32_mask(going, member,
                                                    _mm512_set1_epi32(lanes->n_members));
     if (those == 0)
@@ -157,7 +144,7 @@ INLINE __mmask16 step(const mlf_lanes *lanes, const top *x, __m512i *at, __m512i
                       __mmask16 going)
 {
     __m512i byte = _mm512_set1_epi32(255);
-    __m512i value = _mm512_and_si512(look_up(x, *node), byte);
+    __m512i value = _mm512_and_si512(mlf_bytes_look_up(&x->row, *node), byte);
     __m512i least = _mm512_and_si512(_mm512_srli_epi32(*node, 8), byte);
     __mmask16 right = _mm512_cmpge_epu32_mask(value, least);
     if (x->members)
@@ -200,45 +187,20 @@ static void join_members(const mlf_lanes *lanes, const work *w, const __m512i *l
     _mm512_storeu_si512(row, left[0]);
     _mm512_storeu_si512(row + 64, left[1]);
     for (int32_t m = 0; m < lanes->n_members; m++) {
-        const uint64_t *bits = lanes->member_bits[m] + row[lanes->prepare->n_numeric + m] * n;
+        const uint64_t *bits = lanes->member_bits[m] + row[lanes->bytes.prepare.n_numeric + m] * n;
         for (size_t i = 0; i < n; i++)
             w->words[i] = m == 0 ? bits[i] : w->words[i] | bits[i];
-    }
-}
-
-INLINE void prepare(const mlf_lanes *lanes, const double *x, ptrdiff_t stride, top *to,
-                    const work *w)
-{
-    __m512i left[2], right[2];
-    int two = to->registers == 4 || (to->registers == 2 && lanes->copy <= 0);
-    if (lanes->prepare->float32)
-        mlf_row_registers(lanes->prepare, x, stride, 1, two ? 2 : 1, left, right);
-    else
-        mlf_row_registers(lanes->prepare, x, stride, 0, two ? 2 : 1, left, right);
-    if (to->members)
-        join_members(lanes, w, left);
-    const __m512i *only = lanes->copy < 0 ? right : left;
-    if (lanes->copy <= 0) {
-        to->row[0] = only[0];
-        to->row[1] = only[1];
-    } else if (to->registers == 1) {
-        to->row[0] = _mm512_shuffle_i64x2(left[0], right[0], 0x44);
-    } else if (to->registers == 2) {
-        to->row[0] = left[0];
-        to->row[1] = right[0];
-    } else {
-        to->row[0] = left[0];
-        to->row[1] = left[1];
-        to->row[2] = right[0];
-        to->row[3] = right[1];
     }
 }
 
 INLINE void walk(const mlf_lanes *lanes, const double *x, ptrdiff_t stride, work *w, int registers,
                  int members)
 {
-    top to = { .registers = registers, .members = members };
-    prepare(lanes, x, stride, &to, w);
+    __m512i left[2];
+    top to = { .row.registers = registers, .members = members };
+    mlf_bytes_load(&lanes->bytes, x, stride, &to.row, left);
+    if (members)
+        join_members(lanes, w, left);
     w->running = mlf_sum_begin(&lanes->sum, w->raw);
     int32_t open = 0;
     if (lanes->levels <= MLF_LANE_FEW_LEVELS)
@@ -254,7 +216,7 @@ INLINE void walk(const mlf_lanes *lanes, const double *x, ptrdiff_t stride, work
 
 static void walk_any(const mlf_lanes *lanes, const double *x, ptrdiff_t stride, work *w)
 {
-    switch (2 * lanes->n_registers + (lanes->n_members > 0)) {
+    switch (2 * lanes->bytes.n_registers + (lanes->n_members > 0)) {
     case 2: walk(lanes, x, stride, w, 1, 0); break;
     case 3: walk(lanes, x, stride, w, 1, 1); break;
     case 4: walk(lanes, x, stride, w, 2, 0); break;

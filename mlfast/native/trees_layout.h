@@ -43,6 +43,8 @@ const char *mlf_walk_lower(const mlf_lowering *in, mlf_head *head);
 const char *mlf_bitslice_lower(const mlf_lowering *in, mlf_head *head);
 const char *mlf_gather_lower(const mlf_lowering *in, mlf_head *head);
 const char *mlf_lanes_lower(const mlf_lowering *in, mlf_head *head);
+const char *mlf_masks_lower(const mlf_lowering *in, mlf_head *head);
+const char *mlf_tables_lower(const mlf_lowering *in, mlf_head *head);
 
 static inline size_t mlf_aligned(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 

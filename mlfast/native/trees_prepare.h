@@ -51,6 +51,10 @@ typedef struct mlf_prepare {
     uint8_t category_rule;
     const uint8_t *zero_missing;   /* (n_columns + 8,)                                   */
     const int32_t *feature;        /* (n_columns + 8,)                                   */
+    /* With ranks, (n_numeric + 8,): a column's pivots, and whether they are more than 8;
+     * behind, those of a column without cuts. */
+    const void *const *pivots;
+    const uint8_t *many;
     const mlf_prepared_column *columns;
 } mlf_prepare;
 
@@ -60,10 +64,14 @@ mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *m
 /* A row as integers: v[c] is column c's copy with missing values left, v[n_columns + c] the copy
  * with missing values right; codes are in both. x: feature f at x[f * stride].
  * v: int32[2 * n_columns + 8], v[2 * n_columns] INT32_MIN, which is below every K; the rest is
- * undefined. All but codes are `^ flip`. */
+ * undefined. All but codes are `^ flip`.
+ * Or as codes alone: column c's rank or category, n + 1 where it is missing. codes:
+ * int32[n_columns + 8]; needs ranks. */
 #define MLF_DECLARE_(isa)                                                                       \
     void mlf_prepare_words_##isa(const mlf_prepare *p, const double *x, ptrdiff_t stride,      \
-                                 int32_t *v);
+                                 int32_t *v);                                              \
+    void mlf_prepare_codes_##isa(const mlf_prepare *p, const double *x, ptrdiff_t stride,      \
+                                 int32_t *codes);
 MLF_FOR_EACH_ISA(MLF_DECLARE_)
 #undef MLF_DECLARE_
 

@@ -96,3 +96,15 @@ void MLF_FN(mlf_prepare_words)(const mlf_prepare *p, const double *x, ptrdiff_t 
         v[c] = v[n + c] = mlf_code_of(p, c, x[p->feature[c] * stride]);
     v[2 * n] = INT32_MIN ^ (int32_t)p->flip;
 }
+
+void MLF_FN(mlf_prepare_codes)(const mlf_prepare *p, const double *x, ptrdiff_t stride,
+                               int32_t *codes)
+{
+    int32_t missing;
+    for (int32_t c = 0; c < p->n_numeric; c++) {
+        int32_t rank = rank_of(p, c, x[p->feature[c] * stride], &missing);
+        codes[c] = missing ? p->columns[c].n + 1 : rank;
+    }
+    for (int32_t c = p->n_numeric; c < p->n_columns; c++)
+        codes[c] = mlf_code_of(p, c, x[p->feature[c] * stride]);
+}

@@ -27,13 +27,18 @@ static inline int32_t mlf_count32(const int32_t *cuts, int32_t key)
 #endif
 }
 
+#if defined(__AVX512F__)
+static inline int32_t mlf_count_eight(const int64_t *cuts, int64_t key)
+{
+    return _mm_popcnt_u32(_mm512_cmple_epi64_mask(_mm512_load_si512(cuts),
+                                                  _mm512_set1_epi64(key)));
+}
+#endif
+
 static inline int32_t mlf_count64(const int64_t *cuts, int64_t key)
 {
 #if defined(__AVX512F__)
-    __m512i k = _mm512_set1_epi64(key);
-    uint32_t low = _mm512_cmple_epi64_mask(_mm512_load_si512(cuts), k);
-    uint32_t high = _mm512_cmple_epi64_mask(_mm512_load_si512(cuts + 8), k);
-    return _mm_popcnt_u32(low | high << 8);
+    return mlf_count_eight(cuts, key) + mlf_count_eight(cuts + 8, key);
 #elif defined(__AVX2__)
     __m256i k = _mm256_set1_epi64x(key);
     const __m256i *c = (const __m256i *)cuts;
@@ -126,6 +131,42 @@ static inline __mmask8 mlf_keys_of_eight(const mlf_prepare *p, const double *x, 
     return missing & some;
 }
 
+/* The ranks of eight keys in the columns from `c` on, of at most 255 cuts, as bytes. The keys go
+ * through memory (the barrier makes sure): loads that broadcast leave the shuffle port alone, which
+ * comparisons need. */
+static inline __attribute__((always_inline)) uint64_t
+mlf_ranks_of_eight32(const mlf_prepare *p, int32_t c, __m256i keys)
+{
+    uint64_t ranks = 0;
+    int32_t key[8];
+    _mm256_storeu_si256((__m256i *)(void *)key, keys);
+    __asm__("" : "+m"(key));
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++) {
+        const int32_t *pivots = p->pivots[c + j];
+        uint32_t block = 16 * (uint32_t)mlf_count32(pivots, key[j]);
+        ranks |= (uint64_t)(block + (uint32_t)mlf_count32(pivots + 16 + block, key[j])) << 8 * j;
+    }
+    return ranks;
+}
+
+static inline __attribute__((always_inline)) uint64_t
+mlf_ranks_of_eight64(const mlf_prepare *p, int32_t c, __m512i keys)
+{
+    uint64_t ranks = 0;
+    int64_t key[8];
+    _mm512_storeu_si512(key, keys);
+    __asm__("" : "+m"(key));
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++) {
+        const int64_t *pivots = p->pivots[c + j];
+        uint32_t block = 16 * (uint32_t)mlf_count_eight(pivots, key[j]);
+        if (p->many[c + j])
+            block += 16 * (uint32_t)mlf_count_eight(pivots + 8, key[j]);
+        ranks |= (uint64_t)(block + (uint32_t)mlf_count64(pivots + 16 + block, key[j])) << 8 * j;
+    }
+    return ranks;
+}
 
 /* A row's bytes in registers, byte c column c: ranks with missing values left (0), with missing
  * values right (255), codes in both. Columns have at most 255 cuts and fit `registers` registers.
@@ -137,30 +178,11 @@ mlf_row_registers(const mlf_prepare *p, const double *x, ptrdiff_t stride, int f
     uint64_t missing[2] = { 0, 0 };
     left[0] = left[1] = right[0] = right[1] = _mm512_setzero_si512();
     for (int32_t c = 0; c < p->n_numeric; c += 8) {
-        int32_t count = p->n_numeric - c < 8 ? p->n_numeric - c : 8;
-        int64_t keys[8];
-        const int32_t *keys32 = (const int32_t *)keys;
         __m512i wide = _mm512_setzero_si512();
         __m256i narrow = _mm256_setzero_si256();
         uint64_t absent = mlf_keys_of_eight(p, x, stride, c, &wide, &narrow);
-        if (float32)
-            _mm256_storeu_si256((__m256i *)keys, narrow);
-        else
-            _mm512_storeu_si512(keys, wide);
-        uint64_t ranks = 0;
-        for (int32_t j = 0; j < count; j++) {
-            uint64_t rank;
-            if (float32) {
-                const int32_t *cuts = p->columns[c + j].pivots;
-                int32_t block = mlf_count32(cuts, keys32[j]);
-                rank = (uint64_t)(16 * block + mlf_count32(cuts + 16 + 16 * block, keys32[j]));
-            } else {
-                const int64_t *cuts = p->columns[c + j].pivots;
-                int32_t block = mlf_count64(cuts, keys[j]);
-                rank = (uint64_t)(16 * block + mlf_count64(cuts + 16 + 16 * block, keys[j]));
-            }
-            ranks |= rank << 8 * j;
-        }
+        uint64_t ranks = float32 ? mlf_ranks_of_eight32(p, c, narrow)
+                                 : mlf_ranks_of_eight64(p, c, wide);
         int r = registers > 1 && c >= 64;
         missing[r] |= absent << c % 64;
         left[r] = _mm512_mask_set1_epi64(left[r], (__mmask8)(1 << c % 64 / 8), (int64_t)ranks);
