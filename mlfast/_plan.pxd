@@ -3,6 +3,13 @@
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
+from mlfast._isa cimport (
+    MLF_ISA_COUNT,
+    mlf_isa,
+    mlf_isa_best,
+    mlf_isa_name,
+    mlf_isa_supported,
+)
 from mlfast._pool cimport mlf_runner
 
 
@@ -86,14 +93,6 @@ cdef extern from "plan.h" nogil:
         mlf_head head
         mlf_output output
         int32_t isa
-
-
-cdef extern from "isa.h" nogil:
-    ctypedef int mlf_isa
-    const int MLF_ISA_COUNT
-    const char *mlf_isa_name(mlf_isa isa)
-    int mlf_isa_supported(mlf_isa isa)
-    mlf_isa mlf_isa_best()
 
 
 cdef extern from "vocabulary.h" nogil:

@@ -102,3 +102,12 @@ def test_refusals():
                          (np.eye(3), np.zeros(2)), (np.eye(3), ["a"] * 3)):  # fmt: skip
         with pytest.raises(errors.SpecError, match="LinearClassifier expects"):
             nn.LinearClassifier(weight, bias)
+
+
+def test_the_environment_chooses_the_instruction_set(monkeypatch):
+    for isa in _nn.instruction_sets():
+        monkeypatch.setenv("MLFAST_ISA", isa)
+        assert _wide.Wide(np.ones((2, 3)), np.zeros(2)).isa == isa
+    monkeypatch.setenv("MLFAST_ISA", "none")
+    with pytest.raises(ValueError, match="instruction set: expected one of"):
+        _wide.Wide(np.ones((2, 3)), np.zeros(2))

@@ -10,6 +10,13 @@ from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from mlfast._isa cimport (
+    MLF_ISA_COUNT,
+    mlf_isa,
+    mlf_isa_best,
+    mlf_isa_name,
+    mlf_isa_supported,
+)
 from mlfast._pool cimport mlf_runner
 from mlfast._pool cimport runner as pool_runner
 from mlfast._pool cimport threads as pool_threads
@@ -21,13 +28,6 @@ import numpy as np
 from mlfast.errors import RecordError
 
 cnp.import_array()
-
-cdef extern from "isa.h" nogil:
-    ctypedef int mlf_isa
-    const int MLF_ISA_COUNT
-    const char *mlf_isa_name(mlf_isa isa)
-    bint mlf_isa_supported(mlf_isa isa)
-    mlf_isa mlf_isa_best()
 
 cdef extern from "plan.h" nogil:
     ctypedef struct mlf_head:
@@ -110,6 +110,11 @@ cdef mlf_isa isa_by_name(name) except? -1:
         if mlf_isa_name(isa).decode() == name and mlf_isa_supported(isa):
             return isa
     raise ValueError(f"instruction set: expected one of {instruction_sets()}, got {name!r}")
+
+
+def isa_number(name=None):
+    """Number of an instruction set by name; of the best, or what MLFAST_ISA names, for None."""
+    return isa_by_name(name)
 
 
 def kernels(isa=None):

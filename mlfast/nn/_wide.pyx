@@ -3,19 +3,15 @@
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
 
+from mlfast._isa cimport mlf_isa, mlf_isa_name
 from mlfast._pool cimport mlf_runner
 from mlfast._pool cimport runner as pool_runner
 
 import numpy as np
 
-cnp.import_array()
+from mlfast.nn._nn import isa_number
 
-cdef extern from "isa.h" nogil:
-    ctypedef int mlf_isa
-    const int MLF_ISA_COUNT
-    const char *mlf_isa_name(mlf_isa isa)
-    bint mlf_isa_supported(mlf_isa isa)
-    mlf_isa mlf_isa_best()
+cnp.import_array()
 
 cdef extern from "nn_wide.h" nogil:
     int MLF_WIDE_PANEL
@@ -48,12 +44,8 @@ cdef class Wide:
     cdef readonly object isa
 
     def __init__(self, cnp.ndarray weight, cnp.ndarray bias, isa=None):
-        cdef mlf_isa number = mlf_isa_best()
-        cdef int i
+        cdef mlf_isa number = isa_number(isa)
         cdef int64_t n_vectors, lanes
-        for i in range(MLF_ISA_COUNT):
-            if isa is not None and mlf_isa_name(i).decode() == isa and mlf_isa_supported(i):
-                number = i
         self.isa = mlf_isa_name(number).decode()
         self.kernels = mlf_wide_kernels_for(number)
         self.dtype = weight.dtype
