@@ -114,6 +114,31 @@ def test_batches_of_any_size_and_any_threads(fitted):
     assert predictor.predict_proba(x, n_threads=3).tobytes() == predictor.predict_proba(x).tobytes()
 
 
+@pytest.mark.parametrize("isa", _plan.isa_names())
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_wherever_their_rows_stand(fitted, dtype, isa):
+    model, x = fitted
+    predictor = mlfast.Predictor(mlfast.compile(model).model, isa=isa)
+    x = x.astype(dtype)
+    want = answers(predictor, np.asfortranarray(x)).tobytes()  # column by column
+    wide = np.full((len(x), x.shape[1] + 3), np.nan, dtype)
+    wide[:, 2:-1] = x
+    raw = np.empty(x.nbytes + 1, np.uint8)[1:].view(dtype).reshape(x.shape)
+    raw[:] = x
+    for name, array in {
+        "rows": x,
+        "a part of the columns": wide[:, 2:-1],
+        "backwards": x[::-1].copy()[::-1],
+        "not aligned": raw,
+        "one row again and again": None,
+    }.items():
+        if array is None:
+            same = np.broadcast_to(x[5], x.shape)
+            assert len(set(map(bytes, answers(predictor, same)))) == 1, name
+        else:
+            assert answers(predictor, array).tobytes() == want, name
+
+
 def test_plan_says_which_layouts_and_why(fitted):
     model, _ = fitted
     plan = mlfast.compile(model).plan()

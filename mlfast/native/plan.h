@@ -106,6 +106,13 @@ typedef struct mlf_encoder {
 
 /* ---------------------------------------------------------------- heads */
 
+/* Rows of numbers as they stand in memory: feature f of row r is number f from rows + r * stride. */
+typedef struct mlf_array {
+    const char *rows;
+    ptrdiff_t stride;     /* bytes */
+    int32_t float32;      /* 1: floats; 0: doubles */
+} mlf_array;
+
 /* A model over an encoded vector, lowered for one instruction set.
  * `scratch` is scratch_one / scratch_block bytes, 64-byte aligned, contents undefined. */
 typedef struct mlf_head {
@@ -120,6 +127,9 @@ typedef struct mlf_head {
      * n <= MLF_BLOCK; stride is a multiple of 8, and at least the multiple of 64 from n on */
     void (*block)(const void *data, const double *x, ptrdiff_t stride, int32_t n,
                   double *raw, void *scratch);
+    /* The same from an array; NULL: not without columns. Raw as there. */
+    void (*array)(const void *data, const mlf_array *x, int32_t n, double *raw, ptrdiff_t stride,
+                  void *scratch);
 } mlf_head;
 
 #define MLF_BLOCK 512     /* rows of a block at most */

@@ -147,6 +147,15 @@ static void finish_block(const mlf_plan *p, const mlf_sinks *sinks, const mlf_wo
     }
 }
 
+static void finish(const mlf_plan *p, const mlf_sinks *sinks, const mlf_workspace *w,
+                   ptrdiff_t stride, int64_t first, int32_t n)
+{
+    if (p->head.n_outputs == 1 && mlf_links_one(&p->output))
+        finish_column(p, sinks, w, first, n);
+    else
+        finish_block(p, sinks, w, stride, first, n);
+}
+
 /* Rows that stand in the slots already; table row `first` is row 0. */
 static int run_block(const mlf_plan *p, const mlf_workspace *w, ptrdiff_t stride, int64_t first,
                      int32_t n, const mlf_sinks *sinks, mlf_status *status)
@@ -169,12 +178,28 @@ static int run_block(const mlf_plan *p, const mlf_workspace *w, ptrdiff_t stride
                 sinks->encoded[(first + r) * e->n_outputs + k] = w->slots[k * stride + r];
     if (sinks->decisions || sinks->values || sinks->labels) {
         p->head.block(p->head.data, w->slots, stride, n, w->raw, w->scratch);
-        if (p->head.n_outputs == 1 && mlf_links_one(&p->output))
-            finish_column(p, sinks, w, first, n);
-        else
-            finish_block(p, sinks, w, stride, first, n);
+        finish(p, sinks, w, stride, first, n);
     }
     return 0;
+}
+
+/* The array that the columns are, if a head may take it as it is: all its features beside each
+ * other, and nothing to encode. */
+static int find_array(const mlf_plan *p, const mlf_column *columns, const mlf_sinks *sinks,
+                      mlf_array *array)
+{
+    const mlf_encoder *e = &p->encoder;
+    if (columns == NULL || sinks->encoded || p->head.array == NULL || e->n_steps > 0
+        || e->n_inputs != p->head.n_features || e->n_inputs == 0
+        || (columns->type != MLF_F64 && columns->type != MLF_F32))
+        return 0;
+    const ptrdiff_t size = columns->type == MLF_F32 ? sizeof(float) : sizeof(double);
+    for (int32_t i = 0; i < e->n_inputs; i++)
+        if (e->input_slots[i] != i || columns[i].data != columns->data + i * size
+            || columns[i].stride != columns->stride || columns[i].type != columns->type)
+            return 0;
+    *array = (mlf_array){ columns->data, columns->stride, columns->type == MLF_F32 };
+    return 1;
 }
 
 typedef struct batch {
@@ -184,6 +209,8 @@ typedef struct batch {
     const mlf_sinks *sinks;
     char *memory;
     mlf_status *statuses;
+    mlf_array array;
+    int from_array;            /* the head takes `array` instead of slots */
     _Atomic int64_t next;      /* block that nobody has taken yet */
 } batch;
 
@@ -203,6 +230,13 @@ static void run_part(void *context, int part)
     for (; block < n_blocks; block = filled ? n_blocks : atomic_fetch_add(&b->next, 1)) {
         const int64_t row = block * rows, left = b->rows->n - row;
         const int32_t n = left < rows ? (int32_t)left : rows;
+        if (b->from_array) {
+            mlf_array x = b->array;
+            x.rows += row * x.stride;
+            b->plan->head.array(b->plan->head.data, &x, n, w.raw, stride, w.scratch);
+            finish(b->plan, b->sinks, &w, stride, b->rows->first + row, n);
+            continue;
+        }
         if (!filled)
             load[b->plan->isa](&b->plan->encoder, b->columns, row, n, w.slots, stride);
         if (run_block(b->plan, &w, stride, b->rows->first + row, n, b->sinks, status)) {
@@ -216,7 +250,9 @@ void mlf_run_batch(const mlf_plan *p, const mlf_column *columns, const mlf_rows 
                    const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner, void *memory,
                    mlf_status *statuses)
 {
-    batch b = { p, columns, rows, sinks, memory, statuses, 0 };
+    batch b = { .plan = p, .columns = columns, .rows = rows, .sinks = sinks, .memory = memory,
+                .statuses = statuses };
+    b.from_array = find_array(p, columns, sinks, &b.array);
     if (n_parts == 1)
         run_part(&b, 0);
     else

@@ -121,6 +121,34 @@ static void block_elsewhere(const void *data, const double *x, ptrdiff_t stride,
     }
 }
 
+/* Small blocks of an array whose rows are numbers as a single row has them need no copy. */
+static void array_elsewhere(const void *data, const mlf_array *x, int32_t n, double *raw,
+                            ptrdiff_t stride, void *scratch)
+{
+    const mlf_layout_data *layout = data;
+    const mlf_head *one = layout->one, *block = layout->block;
+    if (n > layout->few) {
+        block->array(block->data, x, n, raw, stride, scratch);
+        return;
+    }
+    double *row = (double *)(void *)((char *)scratch + mlf_aligned(one->scratch_one));
+    double *out = row + one->n_features;
+    for (int32_t r = 0; r < n; r++) {
+        const char *from = x->rows + r * x->stride;
+        const double *numbers = row;
+        if (x->float32)
+            for (int32_t f = 0; f < one->n_features; f++)
+                row[f] = (double)((const float *)(const void *)from)[f];
+        else if ((uintptr_t)from % sizeof(double) == 0)
+            numbers = (const double *)(const void *)from;
+        else
+            memcpy(row, from, (size_t)one->n_features * sizeof *row);
+        one->one(one->data, numbers, out, scratch);
+        for (int32_t k = 0; k < one->n_outputs; k++)
+            raw[k * stride + r] = out[k];
+    }
+}
+
 static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *head, text *out)
 {
     const mlf_ensemble *e = in->forest->ensemble;
@@ -159,6 +187,7 @@ static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *h
     size_t few = mlf_aligned(one->scratch_one) + row;
     head->scratch_block = few > block->scratch_block ? few : block->scratch_block;
     head->block = block_elsewhere;
+    head->array = block->array != NULL ? array_elsewhere : NULL;
     return NULL;
 }
 

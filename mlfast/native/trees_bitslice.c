@@ -288,5 +288,7 @@ const char *mlf_bitslice_lower(const mlf_lowering *in, mlf_head *head)
                       + mlf_aligned(64 * sizeof(double) * (size_t)e->n_features)
                       + 64 * sizeof(double) * (size_t)e->n_outputs;
     MLF_SET_HEAD(head, mlf_bitslice, in->isa);
+    static mlf_from_array *const from_array[] = MLF_ISA_TABLE(mlf_bitslice_array);
+    head->array = n_members == 0 ? from_array[in->isa] : NULL;
     return NULL;
 }

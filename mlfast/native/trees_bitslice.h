@@ -62,7 +62,8 @@ typedef struct mlf_bitslice {
 } mlf_bitslice;
 
 /* What a call works on: masks of each column's ranks, of each code, slots; sums. */
-#define MLF_DECLARE_(isa) MLF_DECLARE_HEAD(mlf_bitslice, isa)
+#define MLF_DECLARE_(isa) MLF_DECLARE_HEAD(mlf_bitslice, isa) \
+    extern mlf_from_array mlf_bitslice_array_##isa;
 MLF_FOR_EACH_ISA(MLF_DECLARE_)
 #undef MLF_DECLARE_
 

@@ -57,11 +57,18 @@ INLINE void compare_four(const word *planes, word *at_least)
 static void decide_ranks(const mlf_segment *segment, const mlf_bitslice *slice, const work *w)
 {
     word low[17], high[17], *out = w->masks + MLF_SLOT_DECISION;
+    const mlf_prepared_column *columns = slice->prepare->columns;
     for (int32_t i = 0, column = -1; i < segment->n_runs; i++) {
         const mlf_slice_run *run = &segment->runs[i];
         const word *planes = w->planes + (size_t)run->column * MLF_RANK_PLANES;
-        int32_t n_planes = mlf_rank_planes(slice->prepare->columns[run->column].n);
+        int32_t n_planes = mlf_rank_planes(columns[run->column].n);
         int32_t n_high = 1 << (n_planes - 4);
+        if (mlf_is_marked(columns[run->column].n)) {
+            word missing = run->right ? planes[MLF_PLANE_MISSING] : (word){ 0 };
+            for (int32_t j = 0; j < run->count; j++)
+                *out++ = planes[run->ranks[j] - 1] | missing;
+            continue;
+        }
         if (run->column != column) {
             column = run->column;
             compare_four(planes, low);
@@ -221,22 +228,11 @@ static work layout_of(const mlf_bitslice *slice, void *scratch)
     return w;
 }
 
-void MLF_FN(mlf_bitslice_block)(const void *data, const double *x, ptrdiff_t stride, int32_t n,
-                                double *raw, void *scratch)
+/* From the masks of columns to sums. */
+static void run_segments(const mlf_bitslice *slice, work w, int32_t n, double *raw,
+                         ptrdiff_t stride)
 {
-    const mlf_bitslice *slice = data;
-    const mlf_prepare *p = slice->prepare;
     const mlf_sum *sum = &slice->sum;
-    work w = layout_of(slice, scratch);
-    w.words = (n + 63) / 64;
-    memset(w.masks + MLF_SLOT_ZEROS, 0, sizeof(word));
-    memset(w.masks + MLF_SLOT_ONES, 0xff, sizeof(word));
-    for (int32_t c = 0; c < p->n_numeric; c++)
-        MLF_FN(mlf_rank_column)(p, c, x + p->feature[c] * stride, n,
-                                w.planes + (size_t)c * MLF_RANK_PLANES);
-    for (int32_t c = p->n_numeric; c < p->n_columns; c++)
-        mask_codes(slice, c - p->n_numeric, x + p->feature[c] * stride, n, w.codes);
-
     int32_t width = sum->vectors ? sum->n_outputs : 1, tree = 0, k = 0;
     for (int32_t at = 0; at < width; at++)
         begin(slice, &w, at, at);
@@ -263,9 +259,48 @@ void MLF_FN(mlf_bitslice_block)(const void *data, const double *x, ptrdiff_t str
             if (k + 1 < sum->n_outputs)
                 begin(slice, &w, k + 1, 0);
         }
+}
+
+static work begin_block(const mlf_bitslice *slice, int32_t n, void *scratch)
+{
+    work w = layout_of(slice, scratch);
+    w.words = (n + 63) / 64;
+    memset(w.masks + MLF_SLOT_ZEROS, 0, sizeof(word));
+    memset(w.masks + MLF_SLOT_ONES, 0xff, sizeof(word));
+    return w;
+}
+
+/* GCC 12 forgets it after the call of `end`. */
+static void leave_vectors(void)
+{
 #if defined(__AVX__)
-    _mm256_zeroupper();            /* GCC 12 forgets it after the call of `end` */
+    _mm256_zeroupper();
 #endif
+}
+
+void MLF_FN(mlf_bitslice_block)(const void *data, const double *x, ptrdiff_t stride, int32_t n,
+                                double *raw, void *scratch)
+{
+    const mlf_bitslice *slice = data;
+    const mlf_prepare *p = slice->prepare;
+    work w = begin_block(slice, n, scratch);
+    for (int32_t c = 0; c < p->n_numeric; c++)
+        MLF_FN(mlf_rank_column)(p, c, x + p->feature[c] * stride, n,
+                                w.planes + (size_t)c * MLF_RANK_PLANES);
+    for (int32_t c = p->n_numeric; c < p->n_columns; c++)
+        mask_codes(slice, c - p->n_numeric, x + p->feature[c] * stride, n, w.codes);
+    run_segments(slice, w, n, raw, stride);
+    leave_vectors();
+}
+
+void MLF_FN(mlf_bitslice_array)(const void *data, const mlf_array *x, int32_t n, double *raw,
+                                ptrdiff_t stride, void *scratch)
+{
+    const mlf_bitslice *slice = data;
+    work w = begin_block(slice, n, scratch);
+    MLF_FN(mlf_rank_array)(slice->prepare, x, n, w.planes);
+    run_segments(slice, w, n, raw, stride);
+    leave_vectors();
 }
 
 /* A block of one row. */

@@ -1,55 +1,76 @@
-/* Columns of a block to ranks, and those to masks (trees_columns.h). */
+/* Columns of a block to masks of their ranks (trees_columns.h), 64 rows at a time. */
 #include "trees_columns.h"
 #include "trees_search.h"
+#include "trees_tiles.h"
 
-/* Any column: pivots, then the cuts that they leave. */
-static void rank_by_pivots(const mlf_prepare *p, int32_t c, const double *x, int32_t n,
-                           uint8_t *ranks, uint16_t *missing)
+#define INLINE static inline __attribute__((always_inline))
+
+/* LightGBM's zeros that are missing. */
+static void forget_zeros(int float32, mlf_values *x)
 {
-    const mlf_prepared_column *column = &p->columns[c];
-    int few = column->n < 16;
-    uint32_t bits = 0;
-    for (int32_t r = 0; r < n; r++) {
-        int32_t absent, rank, block = 0;
-        if (p->float32) {
-            float f = (float)x[r];
-            absent = mlf_is_missing(p, c, (double)f);
-            int32_t key = absent ? INT32_MIN : mlf_key32(f);
-            if (!few)
-                block = mlf_count32(column->pivots, key);
-            rank = 16 * block + mlf_count32((const int32_t *)column->cuts + 16 * block, key);
-        } else {
-            absent = mlf_is_missing(p, c, x[r]);
-            int64_t key = absent ? INT64_MIN : mlf_key64(x[r]);
-            if (!few)
-                block = mlf_count64(column->pivots, key);
-            rank = 16 * block + mlf_count64((const int64_t *)column->cuts + 16 * block, key);
-        }
-        ranks[r] = (uint8_t)rank;
-        bits = mlf_note(missing, r, n, bits, (uint32_t)absent);
-    }
+    for (int r = 0; r < 64 && float32; r++)
+        x->f[r] = fabs((double)x->f[r]) <= MLF_ZERO_LIMIT ? NAN : x->f[r];
+    for (int r = 0; r < 64 && !float32; r++)
+        x->d[r] = fabs(x->d[r]) <= MLF_ZERO_LIMIT ? (double)NAN : x->d[r];
 }
 
 void MLF_FN(mlf_rank_column)(const mlf_prepare *p, int32_t c, const double *x, int32_t n,
                              mlf_mask *planes)
 {
-    _Alignas(64) uint8_t ranks[MLF_BLOCK];
     const mlf_prepared_column *column = &p->columns[c];
-    int zero = p->zero_missing[c];
-    uint16_t *missing = (uint16_t *)(void *)&planes[MLF_PLANE_MISSING];
-    memset(missing, 0, sizeof(mlf_mask));
-    switch (2 * column->levels + p->float32) {
-#define CASE(l)                                                                                \
-    case 2 * l: mlf_rank_by_tree(column, x, n, 0, zero, l, ranks, missing); break;             \
-    case 2 * l + 1: mlf_rank_by_tree(column, x, n, 1, zero, l, ranks, missing); break;
-    CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
-#undef CASE
-    default: rank_by_pivots(p, c, x, n, ranks, missing);
+    const int float32 = p->float32, zero = p->zero_missing[c];
+    for (int32_t word = 0; word < (n + 63) / 64; word++, x += 64) {
+        mlf_values values;
+        if (float32)
+            for (int r = 0; r < 64; r++)
+                values.f[r] = (float)x[r];
+        else
+            memcpy(values.d, x, sizeof values.d);
+        if (zero)
+            forget_zeros(float32, &values);
+        if (float32)
+            mlf_rank_values(column, 1, &values, word, planes);
+        else
+            mlf_rank_values(column, 0, &values, word, planes);
     }
-    memset(ranks + n, 0, (size_t)(MLF_BLOCK - n));
-    switch (mlf_rank_planes(column->n)) {
-    case 4: mlf_planes_of(ranks, 4, planes); break;
-    case 6: mlf_planes_of(ranks, 6, planes); break;
-    default: mlf_planes_of(ranks, 8, planes);
+}
+
+/* Row r of 64; past the last one the last one again. */
+static void point_at_rows(const mlf_array *array, int32_t first, int32_t n, const char **rows)
+{
+    for (int32_t r = 0; r < 64; r++)
+        rows[r] = array->rows + (first + r < n ? first + r : n - 1) * array->stride;
+}
+
+INLINE void rank_tiles(const mlf_prepare *p, const mlf_array *array, int float32, int32_t n,
+                       mlf_mask *planes)
+{
+    const int32_t size = array->float32 ? sizeof(float) : sizeof(double);
+    for (int32_t word = 0; word < (n + 63) / 64; word++) {
+        const char *rows[64];
+        point_at_rows(array, 64 * word, n, rows);
+        for (int32_t c = 0; c < p->n_numeric;) {
+            mlf_values values[MLF_TILE];
+            const int32_t last = p->n_features - MLF_TILE;
+            const int32_t first = p->feature[c] < last ? p->feature[c] : last < 0 ? 0 : last;
+            const int32_t width = last < 0 ? p->n_features : MLF_TILE;
+            mlf_load_tile(rows, (ptrdiff_t)first * size, array->float32, width, float32, values,
+                          64 * array->stride);
+            for (; c < p->n_numeric && p->feature[c] < first + width; c++) {
+                mlf_values *x = &values[p->feature[c] - first];
+                if (p->zero_missing[c])
+                    forget_zeros(float32, x);
+                mlf_rank_values(&p->columns[c], float32, x, word, planes + c * MLF_RANK_PLANES);
+            }
+        }
     }
+}
+
+void MLF_FN(mlf_rank_array)(const mlf_prepare *p, const mlf_array *array, int32_t n,
+                            mlf_mask *planes)
+{
+    if (p->float32)
+        rank_tiles(p, array, 1, n, planes);
+    else
+        rank_tiles(p, array, 0, n, planes);
 }

@@ -5,23 +5,10 @@
  * The chain of loads of one tree is slow; `chains` trees (or rows) in flight hide it.
  */
 #include "trees_heap.h"
+#include "trees_ranks.h"
 
 #define MOST_CHAINS 10             /* as many as there are registers for              */
 #define ROW_CHAINS 8
-
-/* 2 i + (*key < value): the comparison sets the carry that the addition takes. Compilers
- * find neither that from the C nor from the intrinsics, and take twice as many instructions. */
-static inline __attribute__((always_inline)) uint64_t
-child(uint64_t i, const uint32_t *key, uint32_t value)
-{
-#if MLF_X86
-    __asm__("cmpl %[value], %[key]\n\tadcq %[i], %[i]"
-            : [i] "+r"(i) : [key] "m"(*key), [value] "r"(value) : "cc");
-    return i;
-#else
-    return 2 * i + (*key < value);
-#endif
-}
 
 /* Chain j walks with the row at v + j * step from i[j], a tree's number, which ends as its leaf's. */
 static inline __attribute__((always_inline)) void
@@ -33,7 +20,7 @@ descend(const mlf_heap *heap, const uint32_t *v, size_t step, int chains, uint64
     for (int32_t level = heap->depth; level > 0; level--) {
 #pragma GCC unroll 10
         for (int j = 0; j < chains; j++)
-            i[j] = child(i[j], keys + i[j], v[(size_t)j * step + entries[i[j]]]);
+            i[j] = mlf_child(i[j], keys + i[j], v[(size_t)j * step + entries[i[j]]]);
         keys += width;
         entries += width;
         width *= 2;

@@ -25,6 +25,9 @@ typedef void mlf_one(const void *data, const double *x, double *raw, void *scrat
 typedef void mlf_block(const void *data, const double *x, ptrdiff_t stride, int32_t n, double *raw,
                        void *scratch);
 
+typedef void mlf_from_array(const void *data, const mlf_array *x, int32_t n, double *raw,
+                            ptrdiff_t stride, void *scratch);
+
 /* Declares a kernel's two functions, name_one and name_block, for an instruction set. */
 #define MLF_DECLARE_HEAD(name, isa) \
     extern mlf_one name##_one_##isa; extern mlf_block name##_block_##isa;

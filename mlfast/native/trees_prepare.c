@@ -27,22 +27,51 @@ static void fill_tree(int32_t *tree, int32_t i, int32_t levels, const int32_t *s
     fill_tree(tree, 2 * i + 1, levels, sorted + middle + 1, middle);
 }
 
+static float float_of(int64_t key)
+{
+    int32_t bits = (int32_t)key;
+    float x;
+    bits ^= (bits >> 31) & INT32_MAX;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static double double_of(int64_t key)
+{
+    double x;
+    key ^= (key >> 63) & INT64_MAX;
+    memcpy(&x, &key, sizeof x);
+    return x;
+}
+
+static int make_numbers(mlf_prepared_column *out, const mlf_column *column, int float32,
+                        mlf_memory *memory)
+{
+    void *numbers = array(memory, (size_t)column->n, float32 ? sizeof(float) : sizeof(double));
+    if (numbers == NULL)
+        return -1;
+    for (int32_t i = 0; i < column->n; i++)
+        if (float32)
+            ((float *)numbers)[i] = float_of(column->cuts[i]);
+        else
+            ((double *)numbers)[i] = double_of(column->cuts[i]);
+    out->numbers = numbers;
+    return 0;
+}
+
 static int make_tree(mlf_prepared_column *out, const mlf_column *column, int float32,
                      mlf_memory *memory)
 {
-    int32_t sorted[255], n = column->n;
-    int32_t *tree = array(memory, float32 ? 256 : 3 * 256, sizeof *tree);
-    if (tree == NULL)
+    int32_t sorted[255], tree[256] = { 0 }, n = column->n;
+    uint32_t *words = array(memory, float32 ? 2 * 256 : 3 * 256, sizeof *words);
+    if (words == NULL)
         return -1;
-    for (int32_t i = 0; i < 256; i++) {
-        tree[i] = INT32_MAX;
-        if (i < 255)
-            sorted[i] = i >= n ? INT32_MAX : float32 ? (int32_t)column->cuts[i]
-                                                     : (int32_t)(column->cuts[i] >> 32) + 1;
-    }
+    for (int32_t i = 0; i < 255; i++)
+        sorted[i] = i >= n ? INT32_MAX : float32 ? (int32_t)column->cuts[i]
+                                                 : (int32_t)(column->cuts[i] >> 32) + 1;
     if (!float32) {
-        int32_t *upper = tree + 256;
-        uint32_t *lower = (uint32_t *)tree + 512;
+        int32_t *upper = (int32_t *)words + 256;
+        uint32_t *lower = words + 512;
         for (int32_t i = 0; i < 256; i++) {
             upper[i] = i < n ? (int32_t)(column->cuts[i] >> 32) : INT32_MAX;
             lower[i] = i < n ? (uint32_t)column->cuts[i] : UINT32_MAX;
@@ -54,7 +83,13 @@ static int make_tree(mlf_prepared_column *out, const mlf_column *column, int flo
     }
     out->levels = n <= 15 ? 4 : n <= 31 ? 5 : n <= 63 ? 6 : n <= 127 ? 7 : 8;
     fill_tree(tree, 1, out->levels, sorted, (1 << out->levels) - 1);
-    out->tree = tree;
+    for (int32_t i = 0; i < 256; i++) {
+        words[i] = (uint32_t)tree[i] ^ MLF_SIGN;
+        if (float32)
+            ((float *)words)[256 + i] = float_of(tree[i]);
+    }
+    out->tree = words;
+    out->floats = float32 ? (const float *)words + 256 : NULL;
     return 0;
 }
 
@@ -75,6 +110,8 @@ static int make_cuts(mlf_prepared_column *out, const mlf_column *column, int flo
     out->n_pivots = blocks;
     out->cuts = cuts;
     out->pivots = pivots;
+    if (make_numbers(out, column, float32, memory))
+        return -1;
     return column->n <= 255 ? make_tree(out, column, float32, memory) : 0;
 }
 

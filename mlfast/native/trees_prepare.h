@@ -29,11 +29,13 @@ typedef struct mlf_prepared_column {
     const void *pivots;        /* int32 or int64: last cut of each block, then INT_MAX up to
                                 * a multiple of 16; the cuts follow                      */
     const void *cuts;          /* [16 * n_pivots], padded with INT_MAX                   */
+    const void *numbers;       /* float or double [n]: the least that reaches each cut   */
     /* For blocks, at most 255 cuts: a search tree of 4 to 8 levels over them, node i above
      * nodes 2i and 2i + 1, over the upper halves (plus 1) of 64-bit cuts. Upper halves are
      * then distinct, and a tie is settled with `upper` and `lower`. levels 0: no tree. */
     int32_t levels;
-    const int32_t *tree;       /* [256], padded with INT_MAX                             */
+    const uint32_t *tree;      /* [256], as unsigned numbers, padded with the largest    */
+    const float *floats;       /* [256], float inputs: the same cuts as numbers, or NaN  */
     const int32_t *upper;      /* [256], padded with INT_MAX                             */
     const uint32_t *lower;     /* [256]                                                  */
     const int32_t *categories; /* member columns                                         */

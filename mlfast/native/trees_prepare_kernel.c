@@ -33,7 +33,7 @@ static inline int32_t rank_of(const mlf_prepare *p, int32_t c, double x, int32_t
     *missing = mlf_is_missing(p, c, x);
 #if !defined(__AVX2__)         /* where vectors of 64-bit integers cannot be compared */
     switch (column->levels) {
-#define CASE(levels) case levels: return (int32_t)mlf_tree_rank(column, 0, levels, x);
+#define CASE(levels) case levels: return (int32_t)mlf_tree_rank(column, levels, x);
     CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
     }

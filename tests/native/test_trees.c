@@ -215,6 +215,14 @@ static int check(const double *rows, int32_t n, const double *want, mlf_isa isa,
     for (int32_t r = 0; r < n; r++)
         for (int32_t k = 0; k < n_outputs; k++)
             wrong += !same(out[k * stride + r], want[r * n_outputs + k]);
+    if (head.array != NULL) {
+        mlf_array array = { (const char *)rows, n_features * (ptrdiff_t)sizeof *rows, 0 };
+        memset(out, 0x5a, sizeof *out * (size_t)(n_outputs * stride));
+        head.array(head.data, &array, n, out, stride, many);
+        for (int32_t r = 0; r < n; r++)
+            for (int32_t k = 0; k < n_outputs; k++)
+                wrong += !same(out[k * stride + r], want[r * n_outputs + k]);
+    }
     if (wrong)
         printf("%d wrong: %s of %s, %d trees, %d features, %d rows; %s\n", wrong,
                layout ? layout : "chosen", mlf_isa_name(isa), e.n_trees, e.n_features, n, text);
