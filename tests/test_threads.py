@@ -37,6 +37,12 @@ def test_many_runs_in_a_row():
     assert all(_pool.sum_range(STATIC, 3, 100) == 4950 for _ in range(20_000))
 
 
+def test_late_workers_leave_the_next_job_alone():
+    """One that looks for parts of a job of two while the next one, of more, begins."""
+    for n_parts in list(range(2, 10)) * 10_000:
+        assert _pool.sum_range(STATIC, n_parts, 100) == 4950
+
+
 def test_concurrent_use():
     wrong = []
 

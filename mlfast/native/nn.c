@@ -20,7 +20,7 @@ typedef struct split {
     const mlf_nn_kernel *kernel;
     const mlf_nn_op *op;
     float *const *base;
-    int n_parts;
+    int n_parts, own_work;
 } split;
 
 static void run_part(void *context, int part)
@@ -28,17 +28,27 @@ static void run_part(void *context, int part)
     const split *s = context;
     int64_t n = s->op->n_items;
     int begin = (int)(n * part / s->n_parts), end = (int)(n * (part + 1) / s->n_parts);
-    if (begin < end)
+    if (begin == end)
+        return;
+    if (!s->own_work) {
         s->kernel->run(s->op, s->base, begin, end);
+        return;
+    }
+    mlf_nn_op own = *s->op;
+    own.work.offset += part * own.own_work;
+    s->kernel->prepare(&own, s->base);
+    s->kernel->run(&own, s->base, begin, end);
 }
 
 static void run_op(const mlf_nn *net, const mlf_nn_op *op, float *const *base, mlf_runner runner)
 {
     const mlf_nn_kernel *kernel = &net->kernels->of[op->kind];
-    if (kernel->prepare)
+    const int own_work = runner && kernel->prepare && op->own_work;
+    if (kernel->prepare && !own_work)
         kernel->prepare(op, base);
     if (runner) {
-        split s = { kernel, op, base, op->n_parts < op->n_items ? op->n_parts : op->n_items };
+        int n_parts = op->n_parts < op->n_items ? op->n_parts : op->n_items;
+        split s = { kernel, op, base, n_parts, own_work };
         runner(s.n_parts, run_part, &s);
     } else {
         kernel->run(op, base, 0, op->n_items);

@@ -46,6 +46,9 @@ typedef struct mlf_nn_op {
     int32_t n_parts;          /* for the runner                                           */
     mlf_runner runner;        /* NULL: the items are done one after another               */
     mlf_nn_place in, other, out, work;
+    int64_t own_work;         /* floats from a part's `work` to the next one's, if each part
+                                 prepares its own: cheaper than to read what another core wrote;
+                                 0: one for all                                            */
     const float *weights, *bias; /* packed; of ADD, MULTIPLY, COPY: a constant operand, or NULL */
     int32_t channels, height, width;
     int32_t out_channels, out_height, out_width;

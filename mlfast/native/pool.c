@@ -10,18 +10,21 @@
 
 #include "gate.h"
 
+/* Two cache lines: processors fetch them in pairs. */
+#define APART _Alignas(128)
+
 /* One job at a time. `ticket` is (number of the job << 32) + next part to take: a part is
  * taken by a compare-and-swap of the whole, so a late worker cannot take a part of a job
- * whose task it has not read. */
+ * whose task it has not read. What is spun on is apart from what is written meanwhile. */
 static struct {
     _Atomic int busy;         /* a run, or a change of the workers, is under way         */
     _Atomic int wanted;       /* threads of a run; 0: not decided yet                     */
     _Atomic int workers;      /* alive                                                    */
     _Atomic int stopping;
     pthread_t threads[MLF_MAX_THREADS];
-    mlf_gate job;             /* value: number of the newest job                          */
-    mlf_gate done;            /* value: finished parts of it                              */
-    _Atomic uint64_t ticket;
+    APART mlf_gate job;       /* value: number of the newest job                          */
+    APART mlf_gate done;      /* value: finished parts of it                              */
+    APART _Atomic uint64_t ticket;
     _Atomic uint32_t n_parts;
     _Atomic(mlf_task) task;
     _Atomic(void *) context;
@@ -154,11 +157,14 @@ void mlf_pool_run(int n_parts, mlf_task task, void *context)
     }
     start_workers(n_workers);
     uint32_t number = atomic_load(&pool.job.value) + 1;
-    atomic_store(&pool.done.value, 0);
-    atomic_store(&pool.task, task);
-    atomic_store(&pool.context, context);
-    atomic_store(&pool.n_parts, (uint32_t)n_parts);
-    atomic_store(&pool.ticket, (uint64_t)number << 32);
+    /* The ticket first: a late worker that reads anything of this job, and not the job's number,
+     * finds the ticket that it holds out of date. */
+    atomic_store_explicit(&pool.ticket, (uint64_t)number << 32 | UINT32_MAX, memory_order_release);
+    atomic_store_explicit(&pool.done.value, 0, memory_order_release);
+    atomic_store_explicit(&pool.task, task, memory_order_release);
+    atomic_store_explicit(&pool.context, context, memory_order_release);
+    atomic_store_explicit(&pool.n_parts, (uint32_t)n_parts, memory_order_release);
+    atomic_store_explicit(&pool.ticket, (uint64_t)number << 32, memory_order_release);
     atomic_store(&pool.job.value, number);
     mlf_gate_wake(&pool.job, n_parts - 1);
     work_on(number);

@@ -46,6 +46,7 @@ cdef extern from "nn.h" nogil:
         mlf_runner runner
         mlf_nn_place in_ "in"
         mlf_nn_place other, out, work
+        int64_t own_work
         const float *weights
         const float *bias
         int32_t channels, height, width, out_channels, out_height, out_width
@@ -91,6 +92,7 @@ KINDS = {
 KEEP_GIL_NS = 1000.0
 
 cdef enum:
+    MAX_OWN_WORK = 1 << 16  # floats, of all parts of an operation
     MAX_AXES = 8
     SPARE = 8
 
@@ -184,7 +186,7 @@ cdef class Plan:
         self.net.cut, self.net.rows_work = place(lowered.cut), lowered.rows_work
         for i, (strategy, n_parts) in enumerate(splits):
             if strategy > 0:
-                self.ops[i].runner, self.ops[i].n_parts = pool_runner(strategy), n_parts
+                self.split(&self.ops[i], strategy, n_parts, lowered.operations[i].get("work_floats", 0))
         cycles = sum(f["cycles"] for f in lowered.operations)
         self.release = cycles > 2.4 * KEEP_GIL_NS or any(strategy for strategy, _ in splits)
 
@@ -218,6 +220,14 @@ cdef class Plan:
         op.shape = get("shape", (1, 1, 1, 1))
         op.in_strides = get("in_strides", (0, 0, 0, 0))
         op.other_strides = get("other_strides", (0, 0, 0, 0))
+
+    cdef split(self, mlf_nn_op *op, int strategy, int n_parts, int64_t work):
+        """Parts of an operation; each with work of its own, behind the arena, if that is small."""
+        op.runner, op.n_parts = pool_runner(strategy), n_parts
+        if 0 < n_parts * work <= MAX_OWN_WORK:
+            op.own_work = (work + 15) // 16 * 16
+            op.work.offset = (self.net.arena + 15) // 16 * 16
+            self.net.arena = op.work.offset + n_parts * op.own_work
 
     cdef const void *keep(self, array, dtype) except? NULL:
         """The array's memory, aligned to vectors and kept as long as the plan."""
