@@ -32,6 +32,7 @@ cdef struct Data:
     mlf_workspace offsets
     size_t workspace
     mlf_want want
+    bint direct         # the features are the slots: nothing to copy
     int32_t n_inputs
     Input *inputs
 
@@ -77,6 +78,11 @@ cdef class Function:
             if read.vocabulary >= 0:
                 address = native.vocabularies[read.vocabulary]
                 data.inputs[i].vocabulary = <const mlf_vocabulary *><size_t>address
+        data.direct = (
+            model.head is not None and native.numeric and native.plan.encoder.n_steps == 0
+            and list(input_slots) == list(range(native.plan.encoder.n_slots))
+            and all(read.field == slot for read, slot in zip(model.inputs, input_slots))
+        )
         self.n_features = len(model.fields)
         self.n_outputs = (native.plan.encoder.n_outputs if model.head is None
                           else native.plan.output.n_values)
@@ -122,8 +128,13 @@ cdef int run_in(const Data *data, const double *features, double *out,
     w.slots = <double *>(memory + <size_t>data.offsets.slots)
     w.raw = <double *>(memory + <size_t>data.offsets.raw)
     w.decisions = <double *>(memory + <size_t>data.offsets.decisions)
-    w.values = <double *>(memory + <size_t>data.offsets.values)
     w.scratch = memory + <size_t>data.offsets.scratch
+    if data.direct:
+        w.slots = <double *>features        # a head alone only reads them
+        w.values = out
+        _plan.run_one(data.plan, data.want, &w, &status)
+        return 0
+    w.values = <double *>(memory + <size_t>data.offsets.values)
     while read < end:
         x = features[read.field]
         w.slots[read.slot] = x if read.vocabulary == NULL else mlf_find_number(read.vocabulary, x)

@@ -208,11 +208,15 @@ void mlf_decide(const mlf_output *o, const double *raw, int32_t n_raw, double *d
 
 void mlf_link(const mlf_output *o, const double *decisions, double *values)
 {
-    if (!o->binary) {
+    if (!o->binary && o->n_decisions > 1) {
         apply(o, o->link, o->a, o->b, decisions, o->n_decisions, values);
         return;
     }
     double p = apply_one(o, o->link, o->a, o->b, decisions[0]);
+    if (!o->binary) {
+        values[0] = p;
+        return;
+    }
     values[0] = o->float32 ? (double)(1.0f - (float)p) : 1.0 - p;
     values[1] = p;
 }

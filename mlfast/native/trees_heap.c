@@ -4,36 +4,37 @@
 
 #define MOST_DEPTH 8
 
-/* What is filled: mlf_heap's arrays, and the ensemble's row of every place below. */
-typedef struct heap_arrays {
-    uint32_t *keys;
-    uint16_t *entries;
-    int32_t *rows;
-} heap_arrays;
+typedef struct making {
+    const mlf_forest *forest;
+    const mlf_prepare *prepare;
+    mlf_heap_node *nodes;
+    int32_t *rows;             /* the ensemble's leaf of every place below               */
+} making;
 
-/* Lays the subtree of `node` out from place `at` of its level; `level` levels are left. */
-static void place(const mlf_forest *forest, int64_t root, int64_t node, size_t at, int32_t level,
-                  int ranks, heap_arrays out)
+/* Lays the subtree of `node` out from place `at` of its level, whose nodes are `nodes`; `level`
+ * levels are left. */
+static void place(const making *m, int64_t root, int64_t node, size_t at, int32_t level,
+                  mlf_heap_node *nodes)
 {
+    const mlf_forest *forest = m->forest;
     const mlf_ensemble *e = forest->ensemble;
     if (level == 0) {
-        out.rows[at] = forest->leaf[node];
+        m->rows[at] = forest->leaf[node];
         return;
     }
-    int inner = e->feature[node] >= 0;
-    int64_t left = inner ? root + e->left[node] : node;
-    int64_t right = inner ? root + e->right[node] : node;
-    uint32_t key = inner ? (uint32_t)(ranks ? forest->rank[node] : forest->key[node]) : 0;
-    out.keys[at] = (key - 1) ^ MLF_SIGN;       /* above a leaf: any way will do */
-    out.entries[at] = 0;
-    if (inner)
-        out.entries[at] = (uint16_t)(forest->column[node]
-                                     + (e->default_left[node] ? 0 : forest->n_columns));
-    size_t width = (size_t)forest->n_trees << (forest->max_height - level);
-    out.keys += width;
-    out.entries += width;
-    place(forest, root, left, 2 * at, level - 1, ranks, out);
-    place(forest, root, right, 2 * at + 1, level - 1, ranks, out);
+    nodes[at] = (mlf_heap_node){ .key = UINT32_MAX ^ MLF_SIGN };   /* above a leaf: any way */
+    int64_t left = node, right = node;
+    if (e->feature[node] >= 0) {
+        uint32_t key = (uint32_t)(m->prepare->ranks ? forest->rank[node] : forest->key[node]);
+        int32_t entry = m->prepare->columns ? forest->column[node] : e->feature[node];
+        nodes[at].key = (key - 1) ^ MLF_SIGN;
+        nodes[at].entry = (uint32_t)(entry + (e->default_left[node] ? 0 : m->prepare->n_columns));
+        left = root + e->left[node];
+        right = root + e->right[node];
+    }
+    nodes += (size_t)forest->n_trees << (forest->max_height - level);
+    place(m, root, left, 2 * at, level - 1, nodes);
+    place(m, root, right, 2 * at + 1, level - 1, nodes);
 }
 
 const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head)
@@ -48,26 +49,25 @@ const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head)
         return "heap: categorical splits";
     if ((int64_t)n_trees << depth > 4 * e->n_nodes + 4096)
         return "heap: most trees far smaller than the largest";
-    if (forest->n_columns > UINT16_MAX / 2)
-        return "heap: more than 32767 columns";
     size_t n_leaves = n_trees << depth, n_nodes = n_leaves - n_trees;
-    int ranks = !e->input_float32;
     mlf_heap *heap = in->memory->alloc(in->memory, sizeof *heap);
-    uint32_t *keys = in->memory->alloc(in->memory, n_nodes * sizeof *keys + 1);
-    uint16_t *entries = in->memory->alloc(in->memory, n_nodes * sizeof *entries + 1);
+    mlf_heap_node *nodes = in->memory->alloc(in->memory, n_nodes * sizeof *nodes + 1);
     int32_t *rows = malloc(n_leaves * sizeof *rows + 1);
-    mlf_prepare *prepare = mlf_prepare_make(forest, ranks, in->memory);
-    if (heap == NULL || keys == NULL || entries == NULL || rows == NULL || prepare == NULL) {
+    int whole = e->input_float32 && e->n_features <= 2 * forest->n_columns;
+    mlf_prepare *prepare = whole ? mlf_prepare_features(e, in->memory)
+                                 : mlf_prepare_make(forest, !e->input_float32, in->memory);
+    if (heap == NULL || nodes == NULL || rows == NULL || prepare == NULL) {
         free(rows);
         return MLF_NO_MEMORY;
     }
     prepare->flip = MLF_SIGN;
+    making m = { .forest = forest, .prepare = prepare, .nodes = nodes, .rows = rows };
     for (size_t t = 0; t < n_trees; t++) {
         int64_t root = e->tree_offsets[forest->trees[t]];
-        place(forest, root, root, t, depth, ranks, (heap_arrays){ keys, entries, rows });
+        place(&m, root, root, t, depth, nodes);
     }
     *heap = (mlf_heap){ .prepare = prepare, .n_trees = forest->n_trees, .depth = depth,
-                        .keys = keys, .entries = entries };
+                        .nodes = nodes };
     int failed = mlf_sum_make(&heap->sum, forest, rows, (int64_t)n_leaves, in->memory);
     free(rows);
     if (failed)

@@ -9,13 +9,17 @@
 
 #include "trees_layout.h"
 
+typedef struct mlf_heap_node {
+    uint32_t key;              /* right when v[entry] > key                              */
+    uint32_t entry;            /* index into the prepared row (trees_prepare.h)          */
+} mlf_heap_node;
+
 typedef struct mlf_heap {
     mlf_layout_data common;
     const mlf_prepare *prepare;    /* unsigned words                                         */
     mlf_sum sum;               /* values: [n_trees][2^depth][width]                      */
     int32_t n_trees, depth;
-    const uint32_t *keys;      /* [n_trees * (2^depth - 1)], right when v[entry] > key   */
-    const uint16_t *entries;   /* indices into the prepared row (trees_prepare.h)        */
+    const mlf_heap_node *nodes;    /* [n_trees * (2^depth - 1)]                          */
 } mlf_heap;
 
 #define MLF_DECLARE_(isa) MLF_DECLARE_HEAD(mlf_heap, isa)

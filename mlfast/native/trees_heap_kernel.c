@@ -5,24 +5,42 @@
  * The chain of loads of one tree is slow; `chains` trees (or rows) in flight hide it.
  */
 #include "trees_heap.h"
-#include "trees_ranks.h"
 
 #define MOST_CHAINS 10             /* as many as there are registers for              */
 #define ROW_CHAINS 8
+
+/* 2 i + (nodes[i].key < v[nodes[i].entry]): the comparison sets the carry that the addition takes.
+ * Compilers find that neither from the C nor from the intrinsics, and take twice as many
+ * instructions; with AVX-512 they pass the loaded words through vector registers. */
+static inline __attribute__((always_inline)) uint64_t
+child(uint64_t i, const mlf_heap_node *nodes, const uint32_t *v)
+{
+#if MLF_X86
+    uint64_t word;
+    __asm__("movl 4(%[nodes],%[i],8), %k[word]\n\t"
+            "movl (%[v],%[word],4), %k[word]\n\t"
+            "cmpl %k[word], (%[nodes],%[i],8)\n\t"
+            "adcq %[i], %[i]"
+            : [i] "+r"(i), [word] "=&r"(word)
+            : [nodes] "r"(nodes), [v] "r"(v), "m"(*(const mlf_heap_node (*)[])nodes),
+              "m"(*(const uint32_t (*)[])v) : "cc");
+    return i;
+#else
+    return 2 * i + (nodes[i].key < v[nodes[i].entry]);
+#endif
+}
 
 /* Chain j walks with the row at v + j * step from i[j], a tree's number, which ends as its leaf's. */
 static inline __attribute__((always_inline)) void
 descend(const mlf_heap *heap, const uint32_t *v, size_t step, int chains, uint64_t *i)
 {
-    const uint32_t *keys = heap->keys;
-    const uint16_t *entries = heap->entries;
+    const mlf_heap_node *nodes = heap->nodes;
     size_t width = (size_t)heap->n_trees;
-    for (int32_t level = heap->depth; level > 0; level--) {
+    for (const mlf_heap_node *end = nodes + (width << heap->depth) - width; nodes < end;) {
 #pragma GCC unroll 10
         for (int j = 0; j < chains; j++)
-            i[j] = mlf_child(i[j], keys + i[j], v[(size_t)j * step + entries[i[j]]]);
-        keys += width;
-        entries += width;
+            i[j] = child(i[j], nodes, v + (size_t)j * step);
+        nodes += width;
         width *= 2;
     }
 }

@@ -190,3 +190,22 @@ mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *m
         return NULL;
     return p;
 }
+
+mlf_prepare *mlf_prepare_features(const mlf_ensemble *e, mlf_memory *memory)
+{
+    size_t n = (size_t)e->n_features;
+    mlf_prepare *p = array(memory, 1, sizeof *p);
+    int32_t *feature = array(memory, n + 8, sizeof *feature);
+    uint8_t *zero_missing = array(memory, n + 8, 1);
+    if (p == NULL || feature == NULL || zero_missing == NULL)
+        return NULL;
+    *p = (mlf_prepare){
+        .n_features = e->n_features, .n_columns = e->n_features, .n_numeric = e->n_features,
+        .float32 = 1, .identity = 1, .zero_missing = zero_missing, .feature = feature };
+    for (size_t f = 0; f < n + 8; f++) {
+        feature[f] = f < n ? (int32_t)f : 0;
+        zero_missing[f] = f < n && e->zero_as_missing[f];
+        p->any_zero |= zero_missing[f];
+    }
+    return p;
+}

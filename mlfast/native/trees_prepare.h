@@ -63,6 +63,9 @@ typedef struct mlf_prepare {
 /* Copies what the walks need of a forest's columns; NULL: no memory. */
 mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *memory);
 
+/* 32-bit keys of all features as they stand, used or not: rows are read without indices. */
+mlf_prepare *mlf_prepare_features(const mlf_ensemble *ensemble, mlf_memory *memory);
+
 /* A row as integers: v[c] is column c's copy with missing values left, v[n_columns + c] the copy
  * with missing values right; codes are in both. x: feature f at x[f * stride].
  * v: int32[2 * n_columns + 8], v[2 * n_columns] INT32_MIN, which is below every K; the rest is

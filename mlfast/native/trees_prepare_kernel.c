@@ -49,34 +49,69 @@ static inline void put_word(const mlf_prepare *p, int32_t c, int32_t word, int32
     v[p->n_columns + c] = (missing ? MLF_MISSING_RIGHT : word) ^ (int32_t)p->flip;
 }
 
-typedef float four_floats __attribute__((vector_size(16)));
-typedef int32_t four_words __attribute__((vector_size(16)));
+#if defined(__AVX2__)
+#define WIDTH 8
+#else
+#define WIDTH 4
+#endif
 
-/* Four columns at a time, in every instruction set's vectors. Whole vectors are stored: what goes
- * beyond a copy is overwritten by the next one, or is the row's padding. No key is
- * MLF_MISSING_LEFT, so the second loop finds the missing values by it. */
+typedef double doubles __attribute__((vector_size(8 * WIDTH)));
+typedef float floats __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t words __attribute__((vector_size(4 * WIDTH)));
+
+/* Several columns' words, in every instruction set's vectors: copy `left`, and by the missing
+ * ones' bits copy `right`. */
+static inline words words_of(floats value, int32_t flip, words *known)
+{
+    words bits = (words)value;
+    *known = value == value;
+    words key = bits ^ ((bits >> 31) & INT32_MAX);
+    key -= key == -1;                          /* -0.0 is 0.0 */
+    return ((key & *known) | (MLF_MISSING_LEFT & ~*known)) ^ flip;
+}
+
+/* Column c is feature c, of a row without gaps; the last vector overlaps the one before it. */
+static inline void word_keys_in_order(const mlf_prepare *p, const double *x, int32_t *v)
+{
+    const int32_t n = p->n_columns, flip = (int32_t)p->flip;
+    for (int32_t c = 0; c < n; c += WIDTH) {
+        doubles value;
+        words known;
+        c = c < n - WIDTH ? c : n - WIDTH;
+        memcpy(&value, x + c, sizeof value);
+        words left = words_of(__builtin_convertvector(value, floats), flip, &known);
+        words right = (left & known) | ((MLF_MISSING_RIGHT ^ flip) & ~known);
+        memcpy(v + c, &left, sizeof left);
+        memcpy(v + n + c, &right, sizeof right);
+    }
+}
+
+/* Whole vectors are stored: what goes beyond a copy is overwritten by the next one, or is the
+ * row's padding. No key is MLF_MISSING_LEFT, so the second loop finds the missing values by it. */
 static inline void word_keys(const mlf_prepare *p, const double *x, ptrdiff_t stride, int32_t *v)
 {
     const int32_t *f = p->feature;
     const int32_t flip = (int32_t)p->flip, absent = MLF_MISSING_LEFT ^ flip;
-    for (int32_t c = 0; c < p->n_numeric; c += 4) {
-        four_floats value = { (float)x[f[c] * stride], (float)x[f[c + 1] * stride],
-                              (float)x[f[c + 2] * stride], (float)x[f[c + 3] * stride] };
-        four_words bits = (four_words)value, known = value == value;
-        four_words key = bits ^ ((bits >> 31) & INT32_MAX);
-        key -= key == -1;                      /* -0.0 is 0.0 */
-        key = (key & known) | (MLF_MISSING_LEFT & ~known);
-        key ^= flip;
+    if (p->identity && !p->any_zero && stride == 1 && p->n_columns >= WIDTH) {
+        word_keys_in_order(p, x, v);
+        return;
+    }
+    for (int32_t c = 0; c < p->n_numeric; c += WIDTH) {
+        floats value;
+        words known;
+        for (int i = 0; i < WIDTH; i++)
+            value[i] = (float)x[f[c + i] * stride];
+        words key = words_of(value, flip, &known);
         memcpy(v + c, &key, sizeof key);
     }
     if (p->any_zero)
         for (int32_t c = 0; c < p->n_numeric; c++)
             if (mlf_is_missing(p, c, (double)(float)x[f[c] * stride]))
                 v[c] = absent;
-    for (int32_t c = 0; c < p->n_numeric; c += 4) {
-        four_words key;
+    for (int32_t c = 0; c < p->n_numeric; c += WIDTH) {
+        words key;
         memcpy(&key, v + c, sizeof key);
-        four_words missing = key == absent;
+        words missing = key == absent;
         key = (key & ~missing) | ((MLF_MISSING_RIGHT ^ flip) & missing);
         memcpy(v + p->n_columns + c, &key, sizeof key);
     }
