@@ -97,10 +97,11 @@ PEERS = {
 }  # fmt: skip
 
 
-def calls(layer, x, out):
+def calls(layer, x, out, names=tuple(PEERS)):
     """Name: call, of those that are installed; all answers compared with `out`."""
     made = {}
-    for name, make in PEERS.items():
+    for name in names:
+        make = PEERS[name]
         try:
             found = make(layer, x, out)
         except ImportError:

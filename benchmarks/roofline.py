@@ -9,13 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from mlfast.nn import _nn
+
 SOURCE = Path(__file__).with_suffix(".c")
+#: Of the best instruction set that mlfast finds.
+FLAGS = {"baseline": [], "avx2": ["-march=x86-64-v3"], "avx512": ["-march=x86-64-v4"]}
 
 
 @functools.cache
 def library():
     folder = Path(tempfile.mkdtemp())
-    flags = ["-O2", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC"]
+    flags = ["-O2", *FLAGS[_nn.instruction_sets()[-1]], "-ffp-contract=fast", "-shared", "-fPIC"]
     subprocess.run(["cc", *flags, "-o", folder / "roofline.so", SOURCE], check=True)
     built = ctypes.CDLL(str(folder / "roofline.so"))
     built.multiply_add.restype = ctypes.c_double
