@@ -111,6 +111,8 @@ typedef struct mlf_array {
     const char *rows;
     ptrdiff_t stride;     /* bytes */
     int32_t float32;      /* 1: floats; 0: doubles */
+    const char *next;     /* what is read next, to be fetched meanwhile: so many bytes */
+    size_t next_bytes;
 } mlf_array;
 
 /* A model over an encoded vector, lowered for one instruction set.

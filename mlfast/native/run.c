@@ -198,7 +198,8 @@ static int find_array(const mlf_plan *p, const mlf_column *columns, const mlf_si
         if (e->input_slots[i] != i || columns[i].data != columns->data + i * size
             || columns[i].stride != columns->stride || columns[i].type != columns->type)
             return 0;
-    *array = (mlf_array){ columns->data, columns->stride, columns->type == MLF_F32 };
+    *array = (mlf_array){ .rows = columns->data, .stride = columns->stride,
+                          .float32 = columns->type == MLF_F32 };
     return 1;
 }
 
@@ -214,6 +215,28 @@ typedef struct batch {
     _Atomic int64_t next;      /* block that nobody has taken yet */
 } batch;
 
+/* Blocks of an array: each is taken while the one before it runs, which fetches it. */
+static void run_array(batch *b, const mlf_workspace *w, int32_t rows, int64_t n_blocks)
+{
+    const mlf_head *head = &b->plan->head;
+    const ptrdiff_t stride = mlf_block_stride(rows);
+    const int contiguous = b->array.stride > 0 && b->array.stride <= 16 * head->n_features;
+    for (int64_t next, block = atomic_fetch_add(&b->next, 1); block < n_blocks; block = next) {
+        const int64_t row = block * rows, left = b->rows->n - row;
+        const int32_t n = left < rows ? (int32_t)left : rows;
+        mlf_array x = b->array;
+        next = atomic_fetch_add(&b->next, 1);
+        x.rows += row * x.stride;
+        if (next < n_blocks && contiguous) {
+            const int64_t after = b->rows->n - next * rows;
+            x.next = b->array.rows + next * rows * x.stride;
+            x.next_bytes = (size_t)((after < rows ? after : rows) * x.stride);
+        }
+        head->array(head->data, &x, n, w->raw, stride, w->scratch);
+        finish(b->plan, b->sinks, w, stride, b->rows->first + row, n);
+    }
+}
+
 /* Takes blocks in their order until there are none, or one refuses. */
 static void run_part(void *context, int part)
 {
@@ -226,17 +249,14 @@ static void run_part(void *context, int part)
     const int filled = b->columns == NULL;
     mlf_status *status = &b->statuses[part];
     *status = (mlf_status){ -1, -1, 0, 0 };
+    if (b->from_array) {
+        run_array(b, &w, rows, n_blocks);
+        return;
+    }
     int64_t block = filled ? part : atomic_fetch_add(&b->next, 1);
     for (; block < n_blocks; block = filled ? n_blocks : atomic_fetch_add(&b->next, 1)) {
         const int64_t row = block * rows, left = b->rows->n - row;
         const int32_t n = left < rows ? (int32_t)left : rows;
-        if (b->from_array) {
-            mlf_array x = b->array;
-            x.rows += row * x.stride;
-            b->plan->head.array(b->plan->head.data, &x, n, w.raw, stride, w.scratch);
-            finish(b->plan, b->sinks, &w, stride, b->rows->first + row, n);
-            continue;
-        }
         if (!filled)
             load[b->plan->isa](&b->plan->encoder, b->columns, row, n, w.slots, stride);
         if (run_block(b->plan, &w, stride, b->rows->first + row, n, b->sinks, status)) {

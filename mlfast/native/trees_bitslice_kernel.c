@@ -230,8 +230,9 @@ static work layout_of(const mlf_bitslice *slice, void *scratch)
 
 /* From the masks of columns to sums. */
 static void run_segments(const mlf_bitslice *slice, work w, int32_t n, double *raw,
-                         ptrdiff_t stride)
+                         ptrdiff_t stride, mlf_ahead *ahead)
 {
+    const int32_t share = 2 * mlf_fetch_share(ahead, slice->sum.n_trees);
     const mlf_sum *sum = &slice->sum;
     int32_t width = sum->vectors ? sum->n_outputs : 1, tree = 0, k = 0;
     for (int32_t at = 0; at < width; at++)
@@ -248,6 +249,7 @@ static void run_segments(const mlf_bitslice *slice, work w, int32_t n, double *r
             word planes[MLF_MOST_PLANES];
             run_program(&segment->trees[t], w.masks, planes);
             mlf_add_tree(slice, &segment->trees[t], planes, w.words, w.sums);
+            mlf_fetch(ahead, share);
         }
     }
     if (sum->vectors)
@@ -289,7 +291,8 @@ void MLF_FN(mlf_bitslice_block)(const void *data, const double *x, ptrdiff_t str
                                 w.planes + (size_t)c * MLF_RANK_PLANES);
     for (int32_t c = p->n_numeric; c < p->n_columns; c++)
         mask_codes(slice, c - p->n_numeric, x + p->feature[c] * stride, n, w.codes);
-    run_segments(slice, w, n, raw, stride);
+    mlf_ahead nothing = { NULL, NULL };
+    run_segments(slice, w, n, raw, stride, &nothing);
     leave_vectors();
 }
 
@@ -298,8 +301,9 @@ void MLF_FN(mlf_bitslice_array)(const void *data, const mlf_array *x, int32_t n,
 {
     const mlf_bitslice *slice = data;
     work w = begin_block(slice, n, scratch);
-    MLF_FN(mlf_rank_array)(slice->prepare, x, n, w.planes);
-    run_segments(slice, w, n, raw, stride);
+    mlf_ahead ahead = { x->next, x->next + x->next_bytes };
+    MLF_FN(mlf_rank_array)(slice->prepare, x, n, w.planes, &ahead);
+    run_segments(slice, w, n, raw, stride, &ahead);
     leave_vectors();
 }
 

@@ -14,25 +14,29 @@ static void forget_zeros(int float32, mlf_values *x)
         x->d[r] = fabs(x->d[r]) <= MLF_ZERO_LIMIT ? (double)NAN : x->d[r];
 }
 
-void MLF_FN(mlf_rank_column)(const mlf_prepare *p, int32_t c, const double *x, int32_t n,
-                             mlf_mask *planes)
+INLINE void rank_column(const mlf_prepare *p, int32_t c, const double *x, int float32, int32_t n,
+                        mlf_mask *planes)
 {
-    const mlf_prepared_column *column = &p->columns[c];
-    const int float32 = p->float32, zero = p->zero_missing[c];
     for (int32_t word = 0; word < (n + 63) / 64; word++, x += 64) {
         mlf_values values;
         if (float32)
             for (int r = 0; r < 64; r++)
                 values.f[r] = (float)x[r];
         else
-            memcpy(values.d, x, sizeof values.d);
-        if (zero)
+            memcpy(&values, x, sizeof values);
+        if (p->zero_missing[c])
             forget_zeros(float32, &values);
-        if (float32)
-            mlf_rank_values(column, 1, &values, word, planes);
-        else
-            mlf_rank_values(column, 0, &values, word, planes);
+        mlf_rank_values(&p->columns[c], float32, &values, word, planes);
     }
+}
+
+void MLF_FN(mlf_rank_column)(const mlf_prepare *p, int32_t c, const double *x, int32_t n,
+                             mlf_mask *planes)
+{
+    if (p->float32)
+        rank_column(p, c, x, 1, n, planes);
+    else
+        rank_column(p, c, x, 0, n, planes);
 }
 
 /* Row r of 64; past the last one the last one again. */
@@ -43,8 +47,9 @@ static void point_at_rows(const mlf_array *array, int32_t first, int32_t n, cons
 }
 
 INLINE void rank_tiles(const mlf_prepare *p, const mlf_array *array, int float32, int32_t n,
-                       mlf_mask *planes)
+                       mlf_mask *planes, mlf_ahead *ahead)
 {
+    const int32_t share = mlf_fetch_share(ahead, (n + 63) / 64 * p->n_numeric);
     const int32_t size = array->float32 ? sizeof(float) : sizeof(double);
     for (int32_t word = 0; word < (n + 63) / 64; word++) {
         const char *rows[64];
@@ -61,16 +66,17 @@ INLINE void rank_tiles(const mlf_prepare *p, const mlf_array *array, int float32
                 if (p->zero_missing[c])
                     forget_zeros(float32, x);
                 mlf_rank_values(&p->columns[c], float32, x, word, planes + c * MLF_RANK_PLANES);
+                mlf_fetch(ahead, share);
             }
         }
     }
 }
 
 void MLF_FN(mlf_rank_array)(const mlf_prepare *p, const mlf_array *array, int32_t n,
-                            mlf_mask *planes)
+                            mlf_mask *planes, mlf_ahead *ahead)
 {
     if (p->float32)
-        rank_tiles(p, array, 1, n, planes);
+        rank_tiles(p, array, 1, n, planes, ahead);
     else
-        rank_tiles(p, array, 0, n, planes);
+        rank_tiles(p, array, 0, n, planes, ahead);
 }

@@ -128,8 +128,14 @@ INLINE void mlf_add_floats(const float *table, const uint8_t *labels, float *sum
         _mm256_store_ps(sums + r, _mm256_add_ps(_mm256_load_ps(sums + r), value));
     }
 #else
-    for (int32_t r = 0; r < n; r++)
-        sums[r] += table[labels[r]];
+    typedef float four __attribute__((vector_size(16)));
+    for (int32_t r = 0; r < n; r += 4, labels += 4) {
+        four sum, value = { table[labels[0]], table[labels[1]], table[labels[2]],
+                            table[labels[3]] };
+        memcpy(&sum, sums + r, sizeof sum);
+        sum += value;
+        memcpy(sums + r, &sum, sizeof sum);
+    }
 #endif
 }
 

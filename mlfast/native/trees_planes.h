@@ -108,18 +108,31 @@ INLINE void mlf_bytes_of(const mlf_mask *planes, int32_t n_planes, int32_t i, ui
         _mm256_store_si256((__m256i *)(void *)bytes + half, all);
     }
 #elif defined(__SSE2__)
-    __m128i bit = _mm_set1_epi64x((int64_t)0x8040201008040201);
-    for (int quarter = 0; quarter < 4; quarter++) {
-        __m128i all = _mm_setzero_si128();
-        for (int32_t k = 0; k < n_planes; k++) {
-            __m128i v = _mm_cvtsi32_si128((int32_t)(planes[k][i] >> 16 * quarter));
-            v = _mm_unpacklo_epi8(v, v);           /* each byte eight times */
-            v = _mm_unpacklo_epi16(v, v);
-            v = _mm_and_si128(_mm_unpacklo_epi32(v, v), bit);
-            v = _mm_and_si128(_mm_cmpeq_epi8(v, bit), _mm_set1_epi8((char)(1 << k)));
-            all = _mm_or_si128(all, v);
-        }
-        _mm_store_si128((__m128i *)(void *)bytes + quarter, all);
+    __m128i p[8], x[4];
+    for (int32_t k = 0; k < 8; k++)
+        p[k] = k < n_planes
+             ? _mm_loadl_epi64((const __m128i *)(const void *)((const uint64_t *)&planes[k] + i))
+             : _mm_setzero_si128();
+    for (int k = 0; k < 8; k += 4) {       /* byte k of a word from plane k */
+        __m128i a = _mm_unpacklo_epi8(p[k], p[k + 1]), b = _mm_unpacklo_epi8(p[k + 2], p[k + 3]);
+        p[k] = _mm_unpacklo_epi16(a, b);
+        p[k + 1] = _mm_unpackhi_epi16(a, b);
+    }
+    for (int half = 0; half < 2; half++) {
+        x[2 * half] = _mm_unpacklo_epi32(p[half], p[4 + half]);
+        x[2 * half + 1] = _mm_unpackhi_epi32(p[half], p[4 + half]);
+    }
+    for (int q = 0; q < 4; q++) {          /* as below, two words at a time */
+#define SWAP(distance, mask) do {                                                              \
+            __m128i t = _mm_xor_si128(x[q], _mm_srli_epi64(x[q], distance));                   \
+            t = _mm_and_si128(t, _mm_set1_epi64x(mask));                                       \
+            x[q] = _mm_xor_si128(x[q], _mm_xor_si128(t, _mm_slli_epi64(t, distance)));         \
+        } while (0)
+        SWAP(7, 0x00aa00aa00aa00aa);
+        SWAP(14, 0x0000cccc0000cccc);
+        SWAP(28, 0x00000000f0f0f0f0);
+#undef SWAP
+        _mm_store_si128((__m128i *)(void *)bytes + q, x[q]);
     }
 #else
     for (int j = 0; j < 8; j++) {          /* an 8 x 8 transposition of bits */

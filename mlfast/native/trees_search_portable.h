@@ -27,30 +27,66 @@ INLINE uint64_t mlf_low_bits(const uint8_t *bytes)
     return bits;
 }
 
-/* Every cut is compared, as many values at once as a register holds. */
-#define MARK(name, number)                                                                     \
-    INLINE void name(const number *numbers, int32_t n, const number *x, int32_t word,          \
-                     mlf_mask *planes)                                                         \
-    {                                                                                          \
-        for (int32_t k = 0; k < n; k++) {                                                      \
-            _Alignas(16) uint8_t at_least[64];                                                 \
-            for (int r = 0; r < 64; r++)                                                       \
-                at_least[r] = x[r] >= numbers[k];                                              \
-            planes[k][word] = mlf_low_bits(at_least);                                          \
-        }                                                                                      \
+/* Which of 64 numbers are at least `cut`, or, without one, missing. */
+#if defined(__SSE2__)
+INLINE uint64_t mlf_compare_floats(const float *x, const float *cut)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < 4; i++, x += 16) {
+        __m128i m[4];
+        for (int j = 0; j < 4; j++) {
+            __m128 v = _mm_load_ps(x + 4 * j);
+            m[j] = _mm_castps_si128(cut != NULL ? _mm_cmpge_ps(v, _mm_set1_ps(*cut))
+                                                : _mm_cmpunord_ps(v, v));
+        }
+        __m128i bytes = _mm_packs_epi16(_mm_packs_epi32(m[0], m[1]), _mm_packs_epi32(m[2], m[3]));
+        bits |= (uint64_t)(uint32_t)_mm_movemask_epi8(bytes) << 16 * i;
     }
-MARK(mlf_mark_floats, float)
-MARK(mlf_mark_doubles, double)
-#undef MARK
+    return bits;
+}
+
+INLINE uint64_t mlf_compare_doubles(const double *x, const double *cut)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < 32; i++) {
+        __m128d v = _mm_load_pd(x + 2 * i);
+        v = cut != NULL ? _mm_cmpge_pd(v, _mm_set1_pd(*cut)) : _mm_cmpunord_pd(v, v);
+        bits |= (uint64_t)(uint32_t)_mm_movemask_pd(v) << 2 * i;
+    }
+    return bits;
+}
+#else
+#define COMPARE(name, number)                                                                  \
+    INLINE uint64_t name(const number *x, const number *cut)                                   \
+    {                                                                                          \
+        uint8_t bytes[64];                                                                     \
+        for (int r = 0; r < 64; r++)                                                           \
+            bytes[r] = cut != NULL ? x[r] >= *cut : x[r] != x[r];                              \
+        return mlf_low_bits(bytes);                                                            \
+    }
+COMPARE(mlf_compare_floats, float)
+COMPARE(mlf_compare_doubles, double)
+#undef COMPARE
+#endif
+
+INLINE void mlf_mark_floats(const float *numbers, int32_t n, const float *x, int32_t word,
+                            mlf_mask *planes)
+{
+    for (int32_t k = 0; k < n; k++)
+        planes[k][word] = mlf_compare_floats(x, &numbers[k]);
+}
+
+INLINE void mlf_mark_doubles(const double *numbers, int32_t n, const double *x, int32_t word,
+                             mlf_mask *planes)
+{
+    for (int32_t k = 0; k < n; k++)
+        planes[k][word] = mlf_compare_doubles(x, &numbers[k]);
+}
 
 INLINE void mlf_note_missing(int float32, const mlf_values *x, int32_t word, mlf_mask *planes)
 {
-    _Alignas(16) uint8_t missing[64];
-    for (int r = 0; r < 64 && float32; r++)
-        missing[r] = x->f[r] != x->f[r];
-    for (int r = 0; r < 64 && !float32; r++)
-        missing[r] = x->d[r] != x->d[r];
-    planes[MLF_PLANE_MISSING][word] = mlf_low_bits(missing);
+    planes[MLF_PLANE_MISSING][word] = float32 ? mlf_compare_floats(x->f, NULL)
+                                              : mlf_compare_doubles(x->d, NULL);
 }
 
 INLINE void put_ranks(uint8_t *ranks, int levels, int32_t word, mlf_mask *planes)

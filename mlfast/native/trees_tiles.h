@@ -135,11 +135,33 @@ INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float
 
 #else
 
+#if defined(__SSE2__)
+/* Four rows of two features, doubles to floats. */
+INLINE void mlf_tile_of_two(const char *const *rows, ptrdiff_t at, mlf_values *values, int r)
+{
+    __m128 m[4];
+    for (int i = 0; i < 4; i++)
+        m[i] = _mm_cvtpd_ps(_mm_loadu_pd((const double *)(const void *)(rows[r + i] + at)));
+    m[0] = _mm_unpacklo_ps(m[0], m[1]);
+    m[2] = _mm_unpacklo_ps(m[2], m[3]);
+    _mm_store_ps(values[0].f + r, _mm_movelh_ps(m[0], m[2]));
+    _mm_store_ps(values[1].f + r, _mm_movehl_ps(m[2], m[0]));
+}
+#endif
+
 INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float, int to_float,
                            mlf_values *values, ptrdiff_t ahead)
 {
     for (int r = 0; r < 64; r++)
         __builtin_prefetch(rows[r] + at + ahead);
+#if defined(__SSE2__)
+    if (to_float && !from_float) {
+        for (int r = 0; r < 64; r += 4)
+            for (int k = 0; k < 8; k += 2)
+                mlf_tile_of_two(rows, at + k * (ptrdiff_t)sizeof(double), values + k, r);
+        return;
+    }
+#endif
     mlf_load_columns(rows, at, from_float, 8, to_float, values);
 }
 
