@@ -9,6 +9,9 @@
 #define MOST_CHAINS 10             /* as many as there are registers for              */
 #define ROW_CHAINS 8
 
+/* Keeps a number where it is: no packing of several into a vector that is taken apart again. */
+#define KEEP(x) __asm__("" : "+r"(x))
+
 /* 2 i + (nodes[i].key < v[nodes[i].entry]): the comparison sets the carry that the addition takes.
  * Compilers find that neither from the C nor from the intrinsics, and take twice as many
  * instructions; with AVX-512 they pass the loaded words through vector registers. */
@@ -50,12 +53,16 @@ trees_of_row(const mlf_heap *heap, int32_t t, int chains, const uint32_t *row, i
 {
     uint64_t i[MOST_CHAINS];
 #pragma GCC unroll 10
-    for (int j = 0; j < chains; j++)
+    for (int j = 0; j < chains; j++) {
         i[j] = (uint64_t)(t + j);
+        KEEP(i[j]);
+    }
     descend(heap, row, 0, chains, i);
 #pragma GCC unroll 10
-    for (int j = 0; j < chains; j++)
+    for (int j = 0; j < chains; j++) {
+        KEEP(i[j]);
         leaf[t + j] = (int32_t)i[j];
+    }
 }
 
 void MLF_FN(mlf_heap_one)(const void *data, const double *x, double *raw, void *scratch)

@@ -11,9 +11,26 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* The last group's leaves, while they are added. An addition waits for the one before it; between
+ * the slots of the next group that costs nothing. */
+typedef struct adding {
+    const double *values;
+    const int32_t *leaf;
+    int32_t left;
+    double sum;
+} adding;
+
+INLINE void add(adding *a, int32_t n)
+{
+    for (int32_t j = 0; j < n; j++)
+        a->sum += a->values[a->leaf[j]];
+    a->leaf += n;
+    a->left -= n;
+}
+
 /* The slots of plane p that reach back 2^reach planes; p and reach are constants. */
 INLINE const uint8_t *take_out(const mlf_masks *masks, const mlf_bytes_row *row, int p, int reach,
-                               const uint8_t *at, __m512i *planes)
+                               const uint8_t *at, __m512i *planes, adding *a)
 {
     for (int32_t n = masks->n_slots[p][reach]; n > 0; n--) {
         __m512i value = mlf_bytes_look_up(row, _mm512_load_si512(at));
@@ -22,13 +39,15 @@ INLINE const uint8_t *take_out(const mlf_masks *masks, const mlf_bytes_row *row,
         at += 2 * MLF_LANES;
         for (int q = mlf_mask_from(p, reach); q <= p; q++, at += MLF_LANES)
             planes[q] = _mm512_ternarylogic_epi64(planes[q], all, _mm512_load_si512(at), 0x70);
+        if (a->left >= 2)
+            add(a, 2);
     }
     return at;
 }
 
-/* The possible leaves of a group's trees, words of n_planes bytes in the order of the trees. */
+/* The possible leaves of a group's trees (and the last group's sum), words of n_planes bytes in the order of the trees. */
 INLINE void meet(const mlf_masks *masks, const mlf_bytes_row *row, const uint8_t *at,
-                 int n_planes, __m512i *words)
+                 int n_planes, __m512i *words, adding *a)
 {
     __m512i planes[MLF_MASK_PLANES];
 #pragma GCC unroll 8
@@ -37,12 +56,12 @@ INLINE void meet(const mlf_masks *masks, const mlf_bytes_row *row, const uint8_t
 #define PLANE(p)                                                                               \
     if (p < n_planes) {                                                                        \
         if (p > 3)                                                                             \
-            at = take_out(masks, row, p, 3, at, planes);                                       \
+            at = take_out(masks, row, p, 3, at, planes, a);                                       \
         if (p > 1)                                                                             \
-            at = take_out(masks, row, p, 2, at, planes);                                       \
+            at = take_out(masks, row, p, 2, at, planes, a);                                       \
         if (p > 0)                                                                             \
-            at = take_out(masks, row, p, 1, at, planes);                                       \
-        at = take_out(masks, row, p, 0, at, planes);                                           \
+            at = take_out(masks, row, p, 1, at, planes, a);                                       \
+        at = take_out(masks, row, p, 0, at, planes, a);                                           \
     }
     PLANE(0) PLANE(1) PLANE(2) PLANE(3) PLANE(4) PLANE(5) PLANE(6) PLANE(7)
 #undef PLANE
@@ -86,13 +105,17 @@ INLINE void walk(const mlf_masks *masks, const mlf_bytes_row *row, const uint16_
                  double *raw, int n_planes)
 {
     const mlf_tables *tables = &masks->tables;
-    mlf_running running = mlf_sum_begin(&tables->sum, raw);
+    const mlf_sum *sum = &tables->sum;
+    mlf_running running = mlf_sum_begin(sum, raw);
+    int apart = !sum->vectors && !sum->float32 && sum->n_outputs == 1;
+    _Alignas(64) int32_t leaf[MLF_LANES];
+    adding a = { .values = sum->values, .leaf = leaf, .sum = running.d };
     for (int32_t g = 0; g < masks->n_groups; g++) {
         __m512i words[MLF_MASK_PLANES];
-        _Alignas(64) int32_t leaf[MLF_LANES];
-        int32_t from = g * MLF_LANES, to = from + MLF_LANES;
-        to = to < tables->n_trees ? to : tables->n_trees;
-        meet(masks, row, masks->slots + (size_t)g * masks->group_bytes, n_planes, words);
+        int32_t from = g * MLF_LANES, n = tables->n_trees - from;
+        n = n < MLF_LANES ? n : MLF_LANES;
+        meet(masks, row, masks->slots + (size_t)g * masks->group_bytes, n_planes, words, &a);
+        add(&a, a.left);
         if (tables->prepare->n_columns > tables->prepare->n_numeric)
             for (int i = 0; i < n_planes && g * n_planes + i < tables->n_lines; i++)
                 words[i] = meet_tables(masks, at, g * n_planes + i, words[i]);
@@ -103,11 +126,19 @@ INLINE void walk(const mlf_masks *masks, const mlf_bytes_row *row, const uint16_
             else
                 _mm256_store_si256((__m256i *)(void *)(leaf + 8 * i),
                                    _mm512_cvtepi64_epi32(_mm512_lzcnt_epi64(words[i])));
-        for (int32_t j = 0; j < to - from; j++)
+        for (int32_t j = 0; j < n; j++)
             leaf[j] += tables->leaves[from + j];
-        mlf_sum_trees(&tables->sum, &running, leaf, from, to, raw);
+        if (apart) {
+            a.leaf = leaf;
+            a.left = n;
+        } else {
+            mlf_sum_trees(sum, &running, leaf, from, from + n, raw);
+        }
     }
-    mlf_sum_end(&tables->sum, &running, raw);
+    add(&a, a.left);
+    if (apart)
+        running.d = a.sum;
+    mlf_sum_end(sum, &running, raw);
 }
 
 INLINE void walk_with(const mlf_masks *masks, const double *x, ptrdiff_t stride, double *raw,

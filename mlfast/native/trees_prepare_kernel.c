@@ -55,7 +55,6 @@ static inline void put_word(const mlf_prepare *p, int32_t c, int32_t word, int32
 #define WIDTH 4
 #endif
 
-typedef double doubles __attribute__((vector_size(8 * WIDTH)));
 typedef float floats __attribute__((vector_size(4 * WIDTH)));
 typedef int32_t words __attribute__((vector_size(4 * WIDTH)));
 
@@ -70,16 +69,24 @@ static inline words words_of(floats value, int32_t flip, words *known)
     return ((key & *known) | (MLF_MISSING_LEFT & ~*known)) ^ flip;
 }
 
+static inline floats floats_of(const double *x)
+{
+#if defined(__AVX2__)
+    return (floats)_mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(x + 4)),
+                                   _mm256_cvtpd_ps(_mm256_loadu_pd(x)));
+#else
+    return (floats){ (float)x[0], (float)x[1], (float)x[2], (float)x[3] };
+#endif
+}
+
 /* Column c is feature c, of a row without gaps; the last vector overlaps the one before it. */
 static inline void word_keys_in_order(const mlf_prepare *p, const double *x, int32_t *v)
 {
     const int32_t n = p->n_columns, flip = (int32_t)p->flip;
     for (int32_t c = 0; c < n; c += WIDTH) {
-        doubles value;
         words known;
         c = c < n - WIDTH ? c : n - WIDTH;
-        memcpy(&value, x + c, sizeof value);
-        words left = words_of(__builtin_convertvector(value, floats), flip, &known);
+        words left = words_of(floats_of(x + c), flip, &known);
         words right = (left & known) | ((MLF_MISSING_RIGHT ^ flip) & ~known);
         memcpy(v + c, &left, sizeof left);
         memcpy(v + n + c, &right, sizeof right);

@@ -162,7 +162,7 @@ mlf_ranks_of_eight32(const mlf_prepare *p, int32_t c, __m256i keys)
     _mm256_storeu_si256((__m256i *)(void *)key, keys);
     __asm__("" : "+m"(key));
 #pragma GCC unroll 8
-    for (int j = 0; j < 8; j++) {
+    for (int j = 0; j < 8 && c + j < p->n_numeric; j++) {
         const int32_t *pivots = p->pivots[c + j];
         uint32_t block = 16 * (uint32_t)mlf_count32(pivots, key[j]);
         ranks |= (uint64_t)(block + (uint32_t)mlf_count32(pivots + 16 + block, key[j])) << 8 * j;
@@ -178,7 +178,7 @@ mlf_ranks_of_eight64(const mlf_prepare *p, int32_t c, __m512i keys)
     _mm512_storeu_si512(key, keys);
     __asm__("" : "+m"(key));
 #pragma GCC unroll 8
-    for (int j = 0; j < 8; j++) {
+    for (int j = 0; j < 8 && c + j < p->n_numeric; j++) {
         const int64_t *pivots = p->pivots[c + j];
         uint32_t block = 16 * (uint32_t)mlf_count_eight(pivots, key[j]);
         if (p->many[c + j])
