@@ -74,7 +74,7 @@ typedef struct mlf_nn_kernel {
     void (*prepare)(const mlf_nn_op *op, float *const *base);
     void (*run)(const mlf_nn_op *op, float *const *base, int begin, int end);
     /* The same for n <= kernels->max_rows examples, or NULL: array `b` of example r is
-     * at base[b] + r * stride[b]; `work` holds max_rows * channels floats. */
+     * at base[b] + r * stride[b]; `work` holds max_rows * channels floats, and a vector. */
     void (*rows)(const mlf_nn_op *op, float *const *base, const ptrdiff_t *stride, int n,
                  float *work);
 } mlf_nn_kernel;

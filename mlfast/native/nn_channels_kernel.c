@@ -136,6 +136,23 @@ MLF_NN_RUN(mlf_nn_conv_channels)
     }
 }
 
+/* to[channel][example] of n examples; writes up to MLF_V floats beyond. */
+static void examples_side_by_side(const float *in, ptrdiff_t stride, int channels, int n, float *to)
+{
+    int c = 0;
+    for (; MLF_NN_TILE <= MLF_V && c + MLF_V <= channels; c += MLF_V) {
+        vec rows[MLF_V];
+        MLF_UNROLL for (int r = 0; r < MLF_V; r++)
+            rows[r] = r < n ? v_load(in + r * stride + c) : (vec){ 0 };
+        v_transpose(rows);
+        MLF_UNROLL for (int i = 0; i < MLF_V; i++)
+            v_store(to + (ptrdiff_t)(c + i) * n, rows[i]); /* the next one overwrites the rest */
+    }
+    for (int r = 0; r < n; r++)
+        for (int i = c; i < channels; i++)
+            to[(ptrdiff_t)i * n + r] = in[r * stride + i];
+}
+
 /* weights and bias as in nn_linear_kernel.c. */
 MLF_NN_ROWS(mlf_nn_linear_rows)
 {
@@ -144,10 +161,7 @@ MLF_NN_ROWS(mlf_nn_linear_rows)
     const ptrdiff_t out_stride = stride[op->out.base], in_stride = stride[op->in.base];
     const float *in = mlf_nn_at(base, op->in);
     float strip[MLF_NN_TILE][MLF_NN_BLOCK] __attribute__((aligned(64)));
-    /* work[channel][example] */
-    for (int r = 0; r < n; r++)
-        for (int c = 0; c < op->channels; c++)
-            work[(ptrdiff_t)c * n + r] = in[r * in_stride + c];
+    examples_side_by_side(in, in_stride, op->channels, n, work);
     for (int block = 0; block < n_blocks; block++) {
         int channel = block * MLF_NN_BLOCK;
         int left = op->out_channels - channel;

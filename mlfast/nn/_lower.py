@@ -135,7 +135,7 @@ def _dense(node: Node, dense: spec.Dense, kernels: Mapping[str, int]) -> Fields:
     skip = before is not None and before.relu and bool(np.isfinite(dense.weight).all())
     return fields | {
         "kind": "LINEAR", "skip_zeros": int(skip), "work_floats": n_in + 1 if skip else 0,
-        "rows_floats": n_in * kernels["max_rows"],
+        "rows_floats": n_in * kernels["max_rows"] + vector,
     }  # fmt: skip
 
 
