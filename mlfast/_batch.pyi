@@ -7,7 +7,7 @@ import numpy.typing as npt
 from mlfast._core import Predictor
 from mlfast._plan import NativePlan
 
-_What = Literal["encoded", "decisions", "values", "labels"]
+_What = Literal["encoded", "decisions", "values", "column", "labels"]
 
 class Batch:
     def __new__(

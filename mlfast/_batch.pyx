@@ -18,9 +18,10 @@ cnp.import_array()
 cdef enum:
     ALIGNMENT = 64
     FEW = 16            # rows for which the GIL is kept: as for a single record
-    ENCODED, DECISIONS, VALUES, LABELS
+    ENCODED, DECISIONS, VALUES, COLUMN, LABELS
 
-_WHAT = {"encoded": ENCODED, "decisions": DECISIONS, "values": VALUES, "labels": LABELS}
+_WHAT = {"encoded": ENCODED, "decisions": DECISIONS, "values": VALUES, "column": COLUMN,
+         "labels": LABELS}
 
 
 cdef class Batch:
@@ -31,12 +32,13 @@ cdef class Batch:
     native : NativePlan
     n_rows : int
     n_threads : int
-    what : {"encoded", "decisions", "values", "labels"}
+    what : {"encoded", "decisions", "values", "column", "labels"}
+        "column": values, as one column where a row has one.
 
     Attributes
     ----------
     out : ndarray
-        The answers: (n_rows, width), or labels (n_rows,).
+        The answers: (n_rows, width), or labels or a column (n_rows,).
     refused, refused_row, warned, warned_row : int
         Steps of the plan, and where that happened first; -1 for none.
     """
@@ -66,15 +68,16 @@ cdef class Batch:
         shape[1] = (native.plan.encoder.n_outputs if kind == ENCODED
                     else native.plan.output.n_decisions if kind == DECISIONS
                     else native.plan.output.n_values)
+        cdef bint flat = kind == LABELS or (kind == COLUMN and shape[1] == 1)
         if kind == LABELS:
             type = cnp.NPY_INT64
         elif kind == ENCODED:
             type = cnp.NPY_FLOAT64
-        self.out = cnp.PyArray_EMPTY(1 if kind == LABELS else 2, shape, type, 0)
+        self.out = cnp.PyArray_EMPTY(1 if flat else 2, shape, type, 0)
         cdef void *data = cnp.PyArray_DATA(<cnp.ndarray>self.out)
         self.sinks.encoded = <double *>data if kind == ENCODED else NULL
         self.sinks.decisions = data if kind == DECISIONS else NULL
-        self.sinks.values = data if kind == VALUES else NULL
+        self.sinks.values = data if kind == VALUES or kind == COLUMN else NULL
         self.sinks.labels = <int64_t *>data if kind == LABELS else NULL
         self.block = _plan.block_rows(&native.plan, n_rows)
         self.n_parts = max(1, min(n_threads, (n_rows + self.block - 1) // self.block))

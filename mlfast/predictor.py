@@ -55,6 +55,7 @@ class Predictor(_core.Predictor):
     _encoder: Predictor | None
     _classes: np.ndarray | None
     _predicted: np.ndarray | None  # the classes, if predict gives them
+    _plain: bool  # predict gives the values as they are
 
     def __new__(
         cls,
@@ -84,6 +85,7 @@ class Predictor(_core.Predictor):
         if model.output is not None and model.output.classes:
             self._classes = np.array(model.output.classes, dtype=model.output.class_dtype)
             self._predicted = self._classes if "predict" in model.output.methods else None
+        self._plain = _gives_values(model.output)
         if model.head_inputs is not None:
             self._encoder = Predictor(model.for_transform(), missing_fields=missing_fields, isa=isa)
             self.transform_one = self._encoder.transform_one  # type: ignore[method-assign]
@@ -157,6 +159,11 @@ class Predictor(_core.Predictor):
             if batch is None or batch.eventful:
                 return _batch.take(self._predicted, self._run(X, n_threads, "labels"))
             return _batch.take(self._predicted, batch.out)
+        if self._plain:
+            batch = _batch.run_array(self, X, n_threads, "column")
+            if batch is None or batch.eventful:
+                return self._run(X, n_threads, "column")
+            return batch.out
         output = self._output("predict")
         if output.rule == "outlier":
             return self._run(X, n_threads, "labels")
@@ -373,6 +380,16 @@ class Predictor(_core.Predictor):
         from mlfast.verify import verify
 
         return verify(self, original, X)
+
+
+def _gives_values(output: spec.Output | None) -> bool:
+    """Whether `predict` gives the values, without a rule or another dtype."""
+    return (
+        output is not None
+        and output.rule == "value"
+        and "predict" in output.methods
+        and output.class_dtype == output.dtype
+    )
 
 
 def _unpickle(data: bytes, options: dict[str, Any]) -> Predictor:
