@@ -1,6 +1,6 @@
 /* Layout "gather": the compact nodes of layout "walk", sixteen chains a register (AVX-512).
  *
- *   i <- i + distance_i + (v[entry_i] >= key_i)
+ *   i <- i + distance_i + (v[entry_i] > key_i)
  *
  * One row: a lane is a tree, and the prepared row stands in registers where it fits. Blocks: a lane
  * is a row of the same tree. Many registers are in flight, to hide the misses of their gathers.
@@ -56,7 +56,7 @@ INLINE __m512i next(const mlf_walk *walk, const values *v, __m512i i, __m512i of
     __m512i link = _mm512_permutex2var_epi32(a, odd, b);
     __m512i entry = _mm512_srli_epi32(link, MLF_WALK_ENTRY_SHIFT);
     __m512i value = value_of(v, entry, offset);
-    __mmask16 right = _mm512_cmpge_epi32_mask(value, key);
+    __mmask16 right = _mm512_cmpgt_epu32_mask(value, key);
     if (walk->members)
         right = in_sets(walk, key, entry, value, right);
     __m512i distance = _mm512_and_si512(link, _mm512_set1_epi32(MLF_WALK_DISTANCE));

@@ -29,10 +29,10 @@ static void place_tree(const mlf_walk *walk, const mlf_forest *forest, int64_t r
         }
         int32_t column = forest->column[node];
         int member = forest->columns[column].member;
-        int32_t key = member || !walk->prepare->ranks ? (int32_t)forest->key[node]
-                                                      : forest->rank[node];
+        uint32_t key = (uint32_t)(walk->prepare->ranks ? forest->rank[node] : forest->key[node]);
+        key = member ? (uint32_t)forest->key[node] : (key - 1) ^ MLF_SIGN;
         int32_t entry = column + (member || e->default_left[node] ? 0 : n_columns);
-        set_node(walk, nodes, at + place[i], key, (uint32_t)entry,
+        set_node(walk, nodes, at + place[i], (int32_t)key, (uint32_t)entry,
                  (uint32_t)(place[e->left[node]] - place[i]));
     }
 }
@@ -108,10 +108,11 @@ const char *mlf_walk_lower(const mlf_lowering *in, mlf_head *head)
     if (words > INT32_MAX)
         return "walk: the categorical splits need more than 8 GiB";
     uint32_t *sets = in->memory->alloc(in->memory, words * sizeof *sets);
-    walk->prepare = mlf_prepare_make(forest, !forest->ensemble->input_float32, in->memory);
-    if (sets == NULL || walk->prepare == NULL
-        || mlf_sum_make(&walk->sum, forest, NULL, 0, in->memory))
+    mlf_prepare *prepare = mlf_prepare_make(forest, !forest->ensemble->input_float32, in->memory);
+    if (sets == NULL || prepare == NULL || mlf_sum_make(&walk->sum, forest, NULL, 0, in->memory))
         return MLF_NO_MEMORY;
+    prepare->flip = MLF_SIGN;
+    walk->prepare = prepare;
     memcpy(sets, forest->sets, words * sizeof *sets);
     walk->sets = sets;
     const char *failed = place_trees(walk, in);

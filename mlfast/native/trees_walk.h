@@ -14,8 +14,8 @@
 
 /* Compact: 8 bytes, the entry in the high 12 bits of `link`, the distance in the low 20. */
 typedef struct mlf_walk_node {
-    int32_t key;               /* right when v[entry] >= key; at a leaf its row of values;
-                                * at a categorical split the first word of its set       */
+    int32_t key;               /* right when v[entry] > key, unsigned; at a leaf its row of
+                                * values; at a categorical split the first word of its set */
     uint32_t link;
 } mlf_walk_node;
 
@@ -29,7 +29,7 @@ typedef struct mlf_walk_wide_node {
 
 typedef struct mlf_walk {
     mlf_layout_data common;
-    const mlf_prepare *prepare;
+    const mlf_prepare *prepare;    /* unsigned words                                     */
     mlf_sum sum;
     int32_t n_trees;
     int32_t wide;              /* nodes are mlf_walk_wide_node                           */

@@ -1,6 +1,6 @@
 /* Walk over explicit nodes (trees_walk.h).
  *
- *   i <- i + distance_i + right_i,   right_i = v[entry_i] >= key_i, or the bit of v[entry_i] in a set
+ *   i <- i + distance_i + right_i,   right_i = v[entry_i] > key_i, or the bit of v[entry_i] in a set
  *
  * MLF_WALK_CHAINS trees of a row, or rows of a tree, are in flight; leaves stand still, so the
  * chains need no test but one every few levels: does any still move?
@@ -13,7 +13,7 @@
 
 typedef struct node { int32_t key; uint32_t entry, distance; } node;
 
-static inline __attribute__((always_inline)) node load(const void *nodes, uint32_t i, int wide)
+static inline __attribute__((always_inline)) node load(const void *nodes, uint64_t i, int wide)
 {
     if (wide) {
         const mlf_walk_wide_node *n = (const mlf_walk_wide_node *)nodes + i;
@@ -23,12 +23,37 @@ static inline __attribute__((always_inline)) node load(const void *nodes, uint32
     return (node){ n.key, n.link >> MLF_WALK_ENTRY_SHIFT, n.link & MLF_WALK_DISTANCE };
 }
 
-static inline __attribute__((always_inline)) uint32_t
-step(const mlf_walk *walk, const int32_t *v, uint32_t i, int wide, int members)
+#if MLF_X86
+/* `step` without categorical splits: the comparison sets the carry that the addition takes. */
+static inline __attribute__((always_inline)) uint64_t
+step_compact(const mlf_walk_node *nodes, const uint32_t *v, uint64_t i)
 {
+    uint64_t value, distance;
+    __asm__("movl 4(%[nodes],%[i],8), %k[value]\n\t"
+            "movl %k[value], %k[distance]\n\t"
+            "shrl %[shift], %k[value]\n\t"
+            "andl %[low], %k[distance]\n\t"
+            "movl (%[v],%[value],4), %k[value]\n\t"
+            "cmpl %k[value], (%[nodes],%[i],8)\n\t"
+            "adcl %k[distance], %k[i]"
+            : [i] "+r"(i), [value] "=&r"(value), [distance] "=&r"(distance)
+            : [nodes] "r"(nodes), [v] "r"(v), [shift] "i"(MLF_WALK_ENTRY_SHIFT),
+              [low] "i"(MLF_WALK_DISTANCE), "m"(*(const mlf_walk_node (*)[])nodes),
+              "m"(*(const uint32_t (*)[])v) : "cc");
+    return i;
+}
+#endif
+
+static inline __attribute__((always_inline)) uint64_t
+step(const mlf_walk *walk, const int32_t *v, uint64_t i, int wide, int members)
+{
+#if MLF_X86
+    if (!wide && !members)
+        return step_compact(walk->nodes, (const uint32_t *)v, i);
+#endif
     node n = load(walk->nodes, i, wide);
     int32_t value = v[n.entry];
-    uint32_t right = value >= n.key;
+    uint32_t right = (uint32_t)value > (uint32_t)n.key;
     if (members) {                 /* both ways are worked out: no branch to mispredict */
         uint32_t first = (uint32_t)walk->prepare->n_numeric;
         uint32_t count = (uint32_t)walk->prepare->n_columns - first;
@@ -42,17 +67,17 @@ step(const mlf_walk *walk, const int32_t *v, uint32_t i, int wide, int members)
 
 /* Walks i[0 .. CHAINS) to their leaves; at most `height` levels. */
 static inline __attribute__((always_inline)) void
-descend(const mlf_walk *walk, const int32_t *const *v, int32_t height, uint32_t *i, int wide,
+descend(const mlf_walk *walk, const int32_t *const *v, int32_t height, uint64_t *i, int wide,
         int members)
 {
     for (int32_t level = 0; level < height; level += 2) {
-        uint32_t moved = 0;
+        uint64_t moved = 0;
 #pragma GCC unroll 8
         for (int j = 0; j < CHAINS; j++)
             i[j] = step(walk, v[j], i[j], wide, members);
 #pragma GCC unroll 8
         for (int j = 0; j < CHAINS; j++) {
-            uint32_t next = step(walk, v[j], i[j], wide, members);
+            uint64_t next = step(walk, v[j], i[j], wide, members);
             moved |= next ^ i[j];
             i[j] = next;
         }
@@ -62,7 +87,7 @@ descend(const mlf_walk *walk, const int32_t *const *v, int32_t height, uint32_t 
 }
 
 static void descend_any(const mlf_walk *walk, const int32_t *const *v, int32_t height,
-                        uint32_t *i)
+                        uint64_t *i)
 {
     if (walk->wide)
         descend(walk, v, height, i, 1, 1);
@@ -90,7 +115,7 @@ walk_trees(const mlf_walk *walk, const int32_t *v, uint32_t *at, int32_t *open, 
         for (int j = 0; j < CHAINS; j++)
             open[n_open + j] = n;
         for (int32_t g = 0; g < n_open; g += CHAINS) {
-            uint32_t i[CHAINS];
+            uint64_t i[CHAINS];
             for (int j = 0; j < CHAINS; j++)
                 i[j] = at[open[g + j]];
             for (int32_t level = 0; level < levels; level++)
@@ -99,7 +124,7 @@ walk_trees(const mlf_walk *walk, const int32_t *v, uint32_t *at, int32_t *open, 
                     i[j] = step(walk, v, i[j], wide, members);
             for (int j = 0; j < CHAINS; j++) {
                 int32_t tree = open[g + j];
-                at[tree] = i[j];
+                at[tree] = (uint32_t)i[j];
                 open[kept] = tree;             /* stays if it is not at a leaf */
                 kept += load(walk->nodes, i[j], wide).distance != 0;
             }
@@ -141,7 +166,7 @@ void MLF_FN(mlf_walk_block)(const void *data, const double *x, ptrdiff_t stride,
             k++;
         for (int32_t r = 0; r < n; r += CHAINS) {
             const int32_t *v[CHAINS];
-            uint32_t i[CHAINS];
+            uint64_t i[CHAINS];
             for (int j = 0; j < CHAINS; j++) {    /* past the last row: the last row again */
                 v[j] = rows + (size_t)(r + j < n ? r + j : n - 1) * row_size;
                 i[j] = walk->roots[t];
