@@ -16,7 +16,7 @@ AVX512 = [
 SETS = {"baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     SETS |= {"avx2": AVX2, "avx512": [*AVX2, *AVX512, "-mgfni"]}
-FLAGS = ["-std=gnu11", "-O1", "-g", "-ffp-contract=off", f"-I{NATIVE}"]
+FLAGS = ["-std=gnu11", "-O1", "-g1", "-ffp-contract=off", f"-I{NATIVE}"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 

@@ -51,8 +51,8 @@ static const char *const for_block[] = { "bitslice", "gather", "heap", "walk", N
 /* Trees of so many leaves are mostly below the levels that `lanes` slices. */
 #define DEEP_LEAVES 300
 
-/* So few trees leave most of a register's 64 lanes empty. */
-#define FEW_TREES 16
+/* So few trees leave more than half of a register's 64 lanes empty. */
+#define FEW_TREES 28
 
 typedef struct text {
     char *at;
