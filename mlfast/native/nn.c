@@ -26,8 +26,10 @@ typedef struct split {
 static void run_part(void *context, int part)
 {
     const split *s = context;
-    int64_t n = s->op->n_items;
-    int begin = (int)(n * part / s->n_parts), end = (int)(n * (part + 1) / s->n_parts);
+    /* Rounded up: the first parts, which begin earlier, have the larger share. */
+    const int64_t n = s->op->n_items, n_parts = s->n_parts;
+    int begin = (int)((n * part + n_parts - 1) / n_parts);
+    int end = (int)((n * (part + 1) + n_parts - 1) / n_parts);
     if (begin == end)
         return;
     if (!s->own_work) {
