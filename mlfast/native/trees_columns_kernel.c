@@ -59,8 +59,7 @@ INLINE void rank_tiles(const mlf_prepare *p, const mlf_array *array, int float32
             const int32_t last = p->n_features - MLF_TILE;
             const int32_t first = p->feature[c] < last ? p->feature[c] : last < 0 ? 0 : last;
             const int32_t width = last < 0 ? p->n_features : MLF_TILE;
-            mlf_load_tile(rows, (ptrdiff_t)first * size, array->float32, width, float32, values,
-                          64 * array->stride);
+            mlf_load_tile(rows, (ptrdiff_t)first * size, array->float32, width, float32, values);
             for (; c < p->n_numeric && p->feature[c] < first + width; c++) {
                 mlf_values *x = &values[p->feature[c] - first];
                 if (p->zero_missing[c])

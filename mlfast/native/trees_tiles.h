@@ -80,11 +80,9 @@ INLINE void mlf_tile_of_doubles(const char *const *rows, ptrdiff_t at, int from_
 }
 
 INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float, int to_float,
-                           mlf_values *values, ptrdiff_t ahead)
+                           mlf_values *values)
 {
     for (int r = 0; r < 64; r += 16) {
-        for (int i = 0; i < 16; i++)
-            __builtin_prefetch(rows[r + i] + at + ahead);
         if (to_float) {
             mlf_tile_of_floats(rows, at, from_float, values, r);
             continue;
@@ -122,12 +120,10 @@ INLINE void mlf_tile_of_four(const char *const *rows, ptrdiff_t at, int from_flo
 }
 
 INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float, int to_float,
-                           mlf_values *values, ptrdiff_t ahead)
+                           mlf_values *values)
 {
     const ptrdiff_t four = from_float ? 4 * sizeof(float) : 4 * sizeof(double);
     for (int r = 0; r < 64; r += 4) {
-        for (int i = 0; i < 4; i++)
-            __builtin_prefetch(rows[r + i] + at + ahead);
         mlf_tile_of_four(rows, at, from_float, to_float, values, r);
         mlf_tile_of_four(rows, at + four, from_float, to_float, values + 4, r);
     }
@@ -150,10 +146,8 @@ INLINE void mlf_tile_of_two(const char *const *rows, ptrdiff_t at, mlf_values *v
 #endif
 
 INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float, int to_float,
-                           mlf_values *values, ptrdiff_t ahead)
+                           mlf_values *values)
 {
-    for (int r = 0; r < 64; r++)
-        __builtin_prefetch(rows[r] + at + ahead);
 #if defined(__SSE2__)
     if (to_float && !from_float) {
         for (int r = 0; r < 64; r += 4)
@@ -168,16 +162,16 @@ INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float
 #endif
 
 /* `width` features, at most MLF_TILE, from byte `at` of each row: floats or doubles, to floats or
- * doubles. What stands `ahead` bytes further on is fetched. */
+ * doubles. */
 INLINE void mlf_load_tile(const char *const *rows, ptrdiff_t at, int from_float, int32_t width,
-                          int to_float, mlf_values *values, ptrdiff_t ahead)
+                          int to_float, mlf_values *values)
 {
     if (width < MLF_TILE)
         mlf_load_columns(rows, at, from_float, width, to_float, values);
     else if (from_float)
-        mlf_load_eight(rows, at, 1, to_float, values, ahead);
+        mlf_load_eight(rows, at, 1, to_float, values);
     else
-        mlf_load_eight(rows, at, 0, to_float, values, ahead);
+        mlf_load_eight(rows, at, 0, to_float, values);
 }
 
 #undef INLINE
