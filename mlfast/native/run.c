@@ -215,23 +215,34 @@ typedef struct batch {
     _Atomic int64_t next;      /* block that nobody has taken yet */
 } batch;
 
-/* Blocks of an array: each is taken while the one before it runs, which fetches it. */
+/* Rows that are fetched while block `block` runs: the next one's, and of the first one its own. */
+static void plan_fetch(const batch *b, int32_t rows, int64_t block, int64_t next, int first,
+                       mlf_array *x)
+{
+    const int64_t n = b->rows->n;
+    int64_t from = first ? block * rows + 64 : next * rows;
+    int64_t to = first && next != block + 1 ? (block + 1) * rows : (next + 1) * rows;
+    to = to < n ? to : n;
+    if (from >= to || x->stride <= 0 || x->stride > 16 * b->plan->head.n_features)
+        return;
+    x->next = b->array.rows + from * x->stride;
+    x->next_bytes = (size_t)((to - from) * x->stride);
+}
+
+/* Blocks of an array: each is taken while the one before it runs. */
 static void run_array(batch *b, const mlf_workspace *w, int32_t rows, int64_t n_blocks)
 {
     const mlf_head *head = &b->plan->head;
     const ptrdiff_t stride = mlf_block_stride(rows);
-    const int contiguous = b->array.stride > 0 && b->array.stride <= 16 * head->n_features;
+    int first = 1;
     for (int64_t next, block = atomic_fetch_add(&b->next, 1); block < n_blocks; block = next) {
         const int64_t row = block * rows, left = b->rows->n - row;
         const int32_t n = left < rows ? (int32_t)left : rows;
         mlf_array x = b->array;
         next = atomic_fetch_add(&b->next, 1);
+        plan_fetch(b, rows, block, next, first, &x);
+        first = 0;
         x.rows += row * x.stride;
-        if (next < n_blocks && contiguous) {
-            const int64_t after = b->rows->n - next * rows;
-            x.next = b->array.rows + next * rows * x.stride;
-            x.next_bytes = (size_t)((after < rows ? after : rows) * x.stride);
-        }
         head->array(head->data, &x, n, w->raw, stride, w->scratch);
         finish(b->plan, b->sinks, w, stride, b->rows->first + row, n);
     }
