@@ -37,7 +37,7 @@ MLF_NN_RUN(mlf_nn_copy);
 #define MLF_NN_PLANE_CHANNELS 6
 #else
 #define MLF_NN_TILE 6
-#define MLF_NN_PLANE_CHANNELS 2
+#define MLF_NN_PLANE_CHANNELS 3
 #endif
 
 MLF_INLINE float *mlf_nn_at(float *const *base, mlf_nn_place place)

@@ -25,13 +25,13 @@ MLF_INLINE void tile(const int channels, const mlf_nn_op *op, const float *in, c
     for (int i = 0; i < group_channels; i++, in += op->plane) {
         const int32_t *taps = op->taps;
         for (int t = 0; t < op->n_taps; t++, taps += 4, w += CHANNELS) {
-            vec x[4];
-            MLF_UNROLL for (int j = 0; j < 4; j++)
-                x[j] = v_load(in + taps[j]);
-            MLF_UNROLL for (int c = 0; c < channels; c++) {
-                vec weight = v_all(w[c]);
-                MLF_UNROLL for (int j = 0; j < 4; j++)
-                    sum[c][j] = v_fma(weight, x[j], sum[c][j]);
+            vec weight[CHANNELS];
+            MLF_UNROLL for (int c = 0; c < channels; c++)
+                weight[c] = v_all(w[c]);
+            MLF_UNROLL for (int j = 0; j < 4; j++) {
+                vec x = v_load(in + taps[j]);
+                MLF_UNROLL for (int c = 0; c < channels; c++)
+                    sum[c][j] = v_fma(weight[c], x, sum[c][j]);
             }
         }
     }
@@ -81,8 +81,8 @@ MLF_NN_RUN(mlf_nn_conv_planes)
         switch (channels) {
         case 1: tile(1, op, in, w, bias, to, n); break;
         case 2: tile(2, op, in, w, bias, to, n); break;
-#if MLF_NN_PLANE_CHANNELS == 6
         case 3: tile(3, op, in, w, bias, to, n); break;
+#if MLF_NN_PLANE_CHANNELS == 6
         case 4: tile(4, op, in, w, bias, to, n); break;
         case 5: tile(5, op, in, w, bias, to, n); break;
         case 6: tile(6, op, in, w, bias, to, n); break;
