@@ -33,6 +33,7 @@ cdef class Layout:
     cdef readonly bint named
     cdef readonly bint missing_fields_nan
     cdef readonly Py_ssize_t n_inputs
+    cdef readonly bint direct           # input i is field i, a number, and goes to slot i
     cdef mlf_spot *inputs                   # place: position of the field
 
 

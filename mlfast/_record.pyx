@@ -23,6 +23,7 @@ from cpython.tuple cimport PyTuple_Check
 from libc.math cimport NAN
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t
+from libc.string cimport memcpy
 
 
 cdef extern from "vocabulary.h" nogil:
@@ -76,6 +77,7 @@ cdef class Layout:
             name = self.names[field]
             self.inputs[i] = mlf_spot(field, <PyObject *>name,
                                       <const mlf_vocabulary *><size_t>vocabulary, slot, field)
+        self.direct = inputs == [(i, i, 0) for i in range(len(self.names))]
 
     def __dealloc__(self):
         PyMem_Free(self.inputs)
@@ -163,6 +165,9 @@ cdef bint read_array(Reader self, PyObject *record, double *x, ptrdiff_t stride)
         return False
     data = <const char *>cnp.PyArray_DATA(row)
     step = cnp.PyArray_STRIDE(row, 0)
+    if self.layout.direct and stride == 1 and step == sizeof(double):
+        memcpy(x, data, self.layout.n_inputs * sizeof(double))
+        return True
     while s < end:
         value = (<const double *>(data + s.place * step))[0]
         x[s.slot * stride] = value if s.vocabulary == NULL else mlf_find_number(s.vocabulary, value)

@@ -141,16 +141,14 @@ static int make_codes(mlf_prepared_column *out, const mlf_column *column, mlf_me
 /* prepare->pivots and ->many. */
 static int list_pivots(mlf_prepare *p, mlf_memory *memory)
 {
-    static const mlf_column none;
     size_t n = (size_t)p->n_numeric;
-    mlf_prepared_column empty = { 0 };
-    const void **pivots = array(memory, n + 8, sizeof *pivots);
-    uint8_t *many = array(memory, n + 8, 1);
-    if (pivots == NULL || many == NULL || make_cuts(&empty, &none, p->float32, memory))
+    const void **pivots = array(memory, n, sizeof *pivots);
+    uint8_t *many = array(memory, n, 1);
+    if (pivots == NULL || many == NULL)
         return -1;
-    for (size_t c = 0; c < n + 8; c++) {
-        pivots[c] = c < n ? p->columns[c].pivots : empty.pivots;
-        many[c] = c < n && p->columns[c].n_pivots > 8;
+    for (size_t c = 0; c < n; c++) {
+        pivots[c] = p->columns[c].pivots;
+        many[c] = p->columns[c].n_pivots > 8;
     }
     p->pivots = pivots;
     p->many = many;

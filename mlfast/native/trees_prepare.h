@@ -53,8 +53,7 @@ typedef struct mlf_prepare {
     uint8_t category_rule;
     const uint8_t *zero_missing;   /* (n_columns + 8,)                                   */
     const int32_t *feature;        /* (n_columns + 8,)                                   */
-    /* With ranks, (n_numeric + 8,): a column's pivots, and whether they are more than 8;
-     * behind, those of a column without cuts. */
+    /* With ranks, (n_numeric,): a column's pivots, and whether they are more than 8. */
     const void *const *pivots;
     const uint8_t *many;
     const mlf_prepared_column *columns;

@@ -161,7 +161,6 @@ mlf_ranks_of_eight32(const mlf_prepare *p, int32_t c, __m256i keys)
     int32_t key[8];
     _mm256_storeu_si256((__m256i *)(void *)key, keys);
     __asm__("" : "+m"(key));
-#pragma GCC unroll 8
     for (int j = 0; j < 8 && c + j < p->n_numeric; j++) {
         const int32_t *pivots = p->pivots[c + j];
         uint32_t block = 16 * (uint32_t)mlf_count32(pivots, key[j]);
@@ -177,7 +176,6 @@ mlf_ranks_of_eight64(const mlf_prepare *p, int32_t c, __m512i keys)
     int64_t key[8];
     _mm512_storeu_si512(key, keys);
     __asm__("" : "+m"(key));
-#pragma GCC unroll 8
     for (int j = 0; j < 8 && c + j < p->n_numeric; j++) {
         const int64_t *pivots = p->pivots[c + j];
         uint32_t block = 16 * (uint32_t)mlf_count_eight(pivots, key[j]);
