@@ -1,6 +1,6 @@
 /* Layout "bitslice": blocks of 512 rows, a row in each bit of a mask.
  *
- * 1. Values become ranks, and those masks of their bits, column by column (trees_columns.h).
+ * 1. Values become masks of their ranks' bits (trees_columns.h), from columns or from an array.
  * 2. Every distinct decision (column, missing direction, rank; or set of categories) of a segment
  *    of trees becomes one mask of 512 rows.
  * 3. Each tree's program (trees_program.h) turns masks into the bits of a label a row.

@@ -14,29 +14,26 @@ static void forget_zeros(int float32, mlf_values *x)
         x->d[r] = fabs(x->d[r]) <= MLF_ZERO_LIMIT ? (double)NAN : x->d[r];
 }
 
-INLINE void rank_column(const mlf_prepare *p, int32_t c, const double *x, int float32, int32_t n,
-                        mlf_mask *planes)
-{
-    for (int32_t word = 0; word < (n + 63) / 64; word++, x += 64) {
-        mlf_values values;
-        if (float32)
-            for (int r = 0; r < 64; r++)
-                values.f[r] = (float)x[r];
-        else
-            memcpy(&values, x, sizeof values);
-        if (p->zero_missing[c])
-            forget_zeros(float32, &values);
-        mlf_rank_values(&p->columns[c], float32, &values, word, planes);
-    }
-}
-
 void MLF_FN(mlf_rank_column)(const mlf_prepare *p, int32_t c, const double *x, int32_t n,
                              mlf_mask *planes)
 {
-    if (p->float32)
-        rank_column(p, c, x, 1, n, planes);
-    else
-        rank_column(p, c, x, 0, n, planes);
+    const mlf_prepared_column *column = &p->columns[c];
+    const int float32 = p->float32, zero = p->zero_missing[c];
+    for (int32_t word = 0; word < (n + 63) / 64; word++, x += 64) {
+        mlf_values values;
+        if (float32) {
+            for (int r = 0; r < 64; r++)
+                values.f[r] = (float)x[r];
+            if (zero)
+                forget_zeros(1, &values);
+            mlf_rank_values(column, 1, &values, word, planes);
+        } else {
+            memcpy(&values, x, sizeof values);
+            if (zero)
+                forget_zeros(0, &values);
+            mlf_rank_values(column, 0, &values, word, planes);
+        }
+    }
 }
 
 /* Row r of 64; past the last one the last one again. */
