@@ -239,3 +239,9 @@ def test_residual_and_squeeze_excite_blocks():
         net._isa = isa
         assert error(net(x), run(network, x)) < 1e-5
         assert error(net(np.stack([x, x]))[1], run(network, x)) < 1e-5
+
+
+def test_a_window_in_the_padding_alone_is_refused_when_the_network_is_made():
+    pool = nn.MaxPool2d(2, stride=1, padding=1, dilation=2)
+    with pytest.raises(errors.SpecError, match=r"padding alone.* at layers\[0\]"):
+        nn.Sequential(pool, input_shape=(1, 1, 1))

@@ -149,12 +149,9 @@ class _Pool2d(Layer):
         shape = self._image(shape)
         try:
             sizes = [
-                None if size is None else output_size(
-                    size, self.kernel_size[axis], self.stride[axis], (self.padding[axis],) * 2,
-                    self.dilation[axis], self.ceil_mode,
-                )
+                None if size is None else len(self._windows(axis, size, True))
                 for axis, size in enumerate(shape[1:])
-            ]  # fmt: skip
+            ]
         except SpecError as error:
             raise self._fail(f"does not fit {shape}: {error}") from None
         return (shape[0], *sizes)
