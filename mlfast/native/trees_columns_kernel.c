@@ -20,7 +20,7 @@ void MLF_FN(mlf_rank_column)(const mlf_prepare *p, int32_t c, const double *x, i
     const mlf_prepared_column *column = &p->columns[c];
     const int float32 = p->float32, zero = p->zero_missing[c];
     for (int32_t word = 0; word < (n + 63) / 64; word++, x += 64) {
-        mlf_values values;
+        mlf_values values = { { 0 } };
         if (float32) {
             for (int r = 0; r < 64; r++)
                 values.f[r] = (float)x[r];

@@ -25,8 +25,8 @@ child(uint64_t i, const mlf_heap_node *nodes, const uint32_t *v)
             "cmpl %k[word], (%[nodes],%[i],8)\n\t"
             "adcq %[i], %[i]"
             : [i] "+r"(i), [word] "=&r"(word)
-            : [nodes] "r"(nodes), [v] "r"(v), "m"(*(const mlf_heap_node (*)[])nodes),
-              "m"(*(const uint32_t (*)[])v) : "cc");
+            : [nodes] "r"(nodes), [v] "r"(v), "m"(*(const mlf_heap_node (*)[1 << 24])nodes),
+              "m"(*(const uint32_t (*)[1 << 24])v) : "cc");
     return i;
 #else
     return 2 * i + (nodes[i].key < v[nodes[i].entry]);

@@ -38,8 +38,8 @@ step_compact(const mlf_walk_node *nodes, const uint32_t *v, uint64_t i)
             "adcl %k[distance], %k[i]"
             : [i] "+r"(i), [value] "=&r"(value), [distance] "=&r"(distance)
             : [nodes] "r"(nodes), [v] "r"(v), [shift] "i"(MLF_WALK_ENTRY_SHIFT),
-              [low] "i"(MLF_WALK_DISTANCE), "m"(*(const mlf_walk_node (*)[])nodes),
-              "m"(*(const uint32_t (*)[])v) : "cc");
+              [low] "i"(MLF_WALK_DISTANCE), "m"(*(const mlf_walk_node (*)[1 << 24])nodes),
+              "m"(*(const uint32_t (*)[1 << 24])v) : "cc");
     return i;
 }
 #endif
