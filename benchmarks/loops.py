@@ -46,7 +46,8 @@ def rotating(ways, n_rows, seconds, turn=0.003):
         order.shuffle(names)
         for name in names:
             size, way = sizes[name], ways[name]
-            warm = size // 4  # rows that bring the contender's own memory back into the caches
+            # Some that bring the contender's own memory back into the caches.
+            warm = min(max(size // 4, 1), size - 1)
             begin = at[name] if at[name] + size <= n_rows else 0
             way(begin, begin + warm)
             end = at[name] = begin + size
