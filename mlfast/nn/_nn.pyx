@@ -186,7 +186,8 @@ cdef class Plan:
         self.net.cut, self.net.rows_work = place(lowered.cut), lowered.rows_work
         for i, (strategy, n_parts) in enumerate(splits):
             if strategy > 0:
-                self.split(&self.ops[i], strategy, n_parts, lowered.operations[i].get("work_floats", 0))
+                work_floats = lowered.operations[i].get("work_floats", 0)
+                self.split(&self.ops[i], strategy, n_parts, work_floats)
         cycles = sum(f["cycles"] for f in lowered.operations)
         self.release = cycles > 2.4 * KEEP_GIL_NS or any(strategy for strategy, _ in splits)
 
