@@ -24,7 +24,8 @@ def compile(
     missing_fields : {"error", "nan"}
         What a record's missing field is: an error, or NaN.
     layout : str, optional
-        Forces a layout of the tree kernels, for tests and benchmarks.
+        Forces a layout of the tree kernels (docs/trees.md), for tests and benchmarks: "heap",
+        "walk", "tables", "masks", "lanes", "gather" or "bitslice".
 
     Returns
     -------

@@ -160,7 +160,8 @@ static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *h
     if (layout != NULL) {
         lower_fn *chosen = find_layout(layout);
         append(out, layout, " for all rows, as asked");
-        return chosen == NULL ? "unknown layout of trees" : chosen(in, head);
+        return chosen == NULL ? "there is none of this name (docs/trees.md lists them)"
+                              : chosen(in, head);
     }
     const char *name = NULL;
     mlf_head *one = in->memory->alloc(in->memory, 2 * sizeof *one), *block = one + 1;
