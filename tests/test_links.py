@@ -17,8 +17,8 @@ def margins() -> np.ndarray:
         return np.concatenate((edges, any_bits, rng.uniform(-20, 20, 3001))).astype(np.float32)
 
 
-@pytest.mark.parametrize("isa", _plan.isa_names())
-def test_sigmoid_of_rows_is_that_of_expf(isa: str) -> None:
+def sigmoid() -> spec.Model:
+    """One number to its sigmoid."""
     output = spec.Output(
         link="sigmoid_float32",
         rule="value",
@@ -26,7 +26,12 @@ def test_sigmoid_of_rows_is_that_of_expf(isa: str) -> None:
         class_dtype="float32",
         dtype="float32",
     )
-    model = spec.Model.of_head(spec.Linear(np.ones((1, 1)), np.zeros(1)), output)
+    return spec.Model.of_head(spec.Linear(np.ones((1, 1)), np.zeros(1)), output)
+
+
+@pytest.mark.parametrize("isa", _plan.isa_names())
+def test_sigmoid_of_rows_is_that_of_expf(isa: str) -> None:
+    model = sigmoid()
     predictor = mlfast.Predictor(model, isa=isa)
     x = margins()
     for n in (1, 7, 8, 9, len(x)):
@@ -34,3 +39,15 @@ def test_sigmoid_of_rows_is_that_of_expf(isa: str) -> None:
         np.testing.assert_array_equal(got, answers(model.output, x[:n, None])[1][:, 0])
     one = [predictor.predict_one((float(value),)) for value in x]
     np.testing.assert_array_equal(predictor.predict(x[:, None]), np.float32(one))
+
+
+def test_sigmoid_is_xgboosts() -> None:
+    """A Booster without trees: its sigmoid of the margins that it is given, NaN among them."""
+    xgboost = pytest.importorskip("xgboost")
+    x = margins()
+    nothing = xgboost.DMatrix(np.zeros((2, 1)), label=[0, 1])
+    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, nothing, 0)
+    data = xgboost.DMatrix(np.zeros((len(x), 1)))
+    data.set_base_margin(x)
+    want = booster.predict(data)
+    np.testing.assert_array_equal(mlfast.Predictor(sigmoid()).predict(x[:, None]), want)

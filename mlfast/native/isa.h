@@ -27,7 +27,8 @@
 typedef enum { MLF_FOR_EACH_ISA(MLF_ENUM_) MLF_ISA_COUNT } mlf_isa;
 #undef MLF_ENUM_
 
-/* avx2: AVX2, FMA, BMI1/2, F16C. avx512: F, BW, CD, DQ, VL, VBMI, VBMI2, VNNI, BITALG, GFNI (Ice Lake, Zen 4). */
+/* avx2: AVX2, FMA, BMI1/2, F16C. avx512: F, BW, CD, DQ, VL, VBMI, VBMI2, VNNI, BITALG, GFNI
+ * (Ice Lake, Zen 4). */
 const char *mlf_isa_name(mlf_isa isa);
 int mlf_isa_supported(mlf_isa isa);   /* by this processor and operating system */
 mlf_isa mlf_isa_best(void);

@@ -45,7 +45,8 @@ INLINE const uint8_t *take_out(const mlf_masks *masks, const mlf_bytes_row *row,
     return at;
 }
 
-/* The possible leaves of a group's trees (and the last group's sum), words of n_planes bytes in the order of the trees. */
+/* The possible leaves of a group's trees, words of n_planes bytes in the order of the trees; and the
+ * last group's sum meanwhile. */
 INLINE void meet(const mlf_masks *masks, const mlf_bytes_row *row, const uint8_t *at,
                  int n_planes, __m512i *words, adding *a)
 {
@@ -56,12 +57,12 @@ INLINE void meet(const mlf_masks *masks, const mlf_bytes_row *row, const uint8_t
 #define PLANE(p)                                                                               \
     if (p < n_planes) {                                                                        \
         if (p > 3)                                                                             \
-            at = take_out(masks, row, p, 3, at, planes, a);                                       \
+            at = take_out(masks, row, p, 3, at, planes, a);                                    \
         if (p > 1)                                                                             \
-            at = take_out(masks, row, p, 2, at, planes, a);                                       \
+            at = take_out(masks, row, p, 2, at, planes, a);                                    \
         if (p > 0)                                                                             \
-            at = take_out(masks, row, p, 1, at, planes, a);                                       \
-        at = take_out(masks, row, p, 0, at, planes, a);                                           \
+            at = take_out(masks, row, p, 1, at, planes, a);                                    \
+        at = take_out(masks, row, p, 0, at, planes, a);                                        \
     }
     PLANE(0) PLANE(1) PLANE(2) PLANE(3) PLANE(4) PLANE(5) PLANE(6) PLANE(7)
 #undef PLANE
