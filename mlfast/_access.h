@@ -63,7 +63,8 @@ static __attribute__((noinline)) int32_t mlf_find_str(const mlf_vocabulary *v, P
 }
 
 /* The rarer values: an int or bool, None, and a number read as a code. */
-static __attribute__((noinline)) int mlf_read_other(PyObject *o, const mlf_vocabulary *v, double *out)
+static __attribute__((noinline)) int mlf_read_other(PyObject *o, const mlf_vocabulary *v,
+                                                    double *out)
 {
     int64_t integer;
     if (mlf_small_int(o, &integer))

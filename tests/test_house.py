@@ -100,6 +100,18 @@ def test_files_are_short():
     assert not long
 
 
+def test_lines_of_c_are_short():
+    """Ruff and cython-lint see to the others'."""
+    long = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files(*FOLDERS)
+        if path.suffix in (".c", ".h")
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if len(line) > 100
+    ]
+    assert not long
+
+
 def test_no_paths_or_hosts_of_anybodys_machine():
     words = re.compile(r"/(?:work|home|root|opt)/\w|pypi\.org|pythonhosted|npmjs|localhost:\d")
     for path in [*files(*FOLDERS), *ROOT.glob("*.*")]:

@@ -158,7 +158,8 @@ static double max_abs(const int32_t *in, const double *x, ptrdiff_t stride, int3
 }
 
 /* Sparse rows are added up by scikit-learn, one value after the other. */
-static double sum_in_order(const int32_t *in, const double *x, ptrdiff_t stride, int32_t n, int square)
+static double sum_in_order(const int32_t *in, const double *x, ptrdiff_t stride, int32_t n,
+                           int square)
 {
     double sum = 0.0;
     for (int32_t i = 0; i < n; i++) {

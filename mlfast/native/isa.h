@@ -13,6 +13,13 @@
 #define MLF_FN(name) MLF_CAT(name, MLF_ISA)
 #endif
 
+/* Before a loop of few rounds, whose number is known where the compiler sees it. */
+#if defined(__clang__)         /* ignores GCC's, and then keeps arrays of vectors in memory */
+#define MLF_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define MLF_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #if defined(__x86_64__) || defined(_M_X64)
 #define MLF_X86 1
 #define MLF_FOR_EACH_ISA(X) X(baseline) X(avx2) X(avx512)

@@ -1,12 +1,13 @@
-/* A block of a table's rows (load.h). Neighbouring columns of a row-major array are read a tile at a
- * time and transposed in registers: each line of memory is read once. */
+/* A block of a table's rows (load.h). Neighbouring columns of a row-major array are read a tile at
+ * a time and transposed in registers: each line of memory is read once. */
 #include "load.h"
 
 #include <string.h>
 
 #include "transpose.h"
 
-enum { ROWS = 64 };                /* of all columns at a time: a row-major table's lines stay in L1 */
+/* Of all columns at a time: a row-major table's lines stay in L1. */
+enum { ROWS = 64 };
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -24,7 +25,8 @@ INLINE void load_values(const char *data, ptrdiff_t stride, int32_t type, int32_
         return;
     CASE_(MLF_F64, double) CASE_(MLF_F32, float)
     CASE_(MLF_I64, int64_t) CASE_(MLF_I32, int32_t) CASE_(MLF_I16, int16_t) CASE_(MLF_I8, int8_t)
-    CASE_(MLF_U64, uint64_t) CASE_(MLF_U32, uint32_t) CASE_(MLF_U16, uint16_t) CASE_(MLF_U8, uint8_t)
+    CASE_(MLF_U64, uint64_t) CASE_(MLF_U32, uint32_t)
+    CASE_(MLF_U16, uint16_t) CASE_(MLF_U8, uint8_t)
 #undef CASE_
     }
 }
@@ -51,8 +53,7 @@ INLINE void load_tile(const char *const *rows, int32_t width, int float32, doubl
             ? _mm512_castpd_si512(_mm512_cvtps_pd(_mm256_maskz_loadu_ps(some, rows[i])))
             : _mm512_maskz_loadu_epi64(some, rows[i]);
     mlf_transpose_words(m);
-#pragma GCC unroll 8
-    for (int k = 0; k < TILE; k++)
+    MLF_UNROLL for (int k = 0; k < TILE; k++)
         if (k < width)
             _mm512_store_si512(out[k], m[k]);
 }

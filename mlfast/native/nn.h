@@ -111,8 +111,8 @@ int64_t mlf_nn_batch_arena(const mlf_nn *net);
  * x: float[n_inputs], out: float[n_outputs], arena: float[net->arena], 64-byte aligned. */
 void mlf_nn_forward(const mlf_nn *net, const float *x, float *out, float *arena);
 
-/* n examples, cut into n_threads ranges; operations are not split. x: float[n][n_inputs], out: float[n][n_outputs],
- * arena: float[n_threads][mlf_nn_batch_arena], 64-byte aligned. */
+/* n examples, cut into n_threads ranges; operations are not split. x: float[n][n_inputs],
+ * out: float[n][n_outputs], arena: float[n_threads][mlf_nn_batch_arena], 64-byte aligned. */
 void mlf_nn_batch(const mlf_nn *net, const float *x, int64_t n, float *out, float *arena,
                   mlf_runner runner, int n_threads);
 

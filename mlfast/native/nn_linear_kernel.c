@@ -1,8 +1,8 @@
 /* Linear layers over one example.
  *
  * LINEAR, input by input: weights[block][channel][MLF_NN_BLOCK], bias[block][MLF_NN_BLOCK];
- * an item is a block of one of `height` vectors. With skip_zeros the inputs that are zero (after a ReLU about half) are
- * left out: `work` holds the count and the numbers of the others, as int32.
+ * an item is a block of one of `height` vectors. With skip_zeros the inputs that are zero (after a
+ * ReLU about half) are left out: `work` holds the count and the numbers of the others, as int32.
  *
  * ROW_DOTS, for few outputs and some inputs: weights[out_channels padded to MLF_V][channels
  * padded to MLF_V], bias[out_channels padded to MLF_V]; an item is MLF_V outputs of a vector.

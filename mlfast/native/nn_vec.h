@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "isa.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
@@ -31,11 +33,6 @@
 #endif
 
 #define MLF_INLINE static inline __attribute__((always_inline))
-#if defined(__clang__) /* which ignores GCC's, and then keeps arrays of vectors in memory */
-#define MLF_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define MLF_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 typedef float vec __attribute__((vector_size(4 * MLF_V)));
 typedef int32_t ivec __attribute__((vector_size(4 * MLF_V)));

@@ -106,7 +106,8 @@ typedef struct mlf_encoder {
 
 /* ---------------------------------------------------------------- heads */
 
-/* Rows of numbers as they stand in memory: feature f of row r is number f from rows + r * stride. */
+/* Rows of numbers as they stand in memory: feature f of row r is number f from
+ * rows + r * stride. */
 typedef struct mlf_array {
     const char *rows;
     ptrdiff_t stride;     /* bytes */

@@ -86,7 +86,8 @@ static void link_rows(const mlf_plan *p, const double *x, int32_t n, double *lin
         mlf_link_rows(&p->output, x, n, linked);
 }
 
-/* finish_block where a row has one raw sum and every link takes it alone: whole columns at a time. */
+/* finish_block where a row has one raw sum and every link takes it alone: whole columns at a
+ * time. */
 static void finish_column(const mlf_plan *p, const mlf_sinks *sinks, const mlf_workspace *w,
                           int64_t first, int32_t n)
 {
@@ -139,7 +140,8 @@ static void finish_block(const mlf_plan *p, const mlf_sinks *sinks, const mlf_wo
         if (linked)
             mlf_link(o, w->decisions, w->values);
         if (sinks->decisions)
-            put(sinks->decisions, o->float32, (first + r) * o->n_decisions, w->decisions, o->n_decisions);
+            put(sinks->decisions, o->float32, (first + r) * o->n_decisions, w->decisions,
+                o->n_decisions);
         if (sinks->values)
             put(sinks->values, o->float32, (first + r) * o->n_values, w->values, o->n_values);
         if (sinks->labels)

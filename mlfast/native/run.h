@@ -30,7 +30,9 @@ mlf_workspace mlf_carve(const mlf_plan *plan, void *memory, int32_t stride);
 static inline int32_t mlf_block_stride(int32_t rows) { return rows + 8; }
 
 /* What is wanted, least work first; each includes what comes before it in the data path. */
-typedef enum mlf_want { MLF_WANT_ENCODED, MLF_WANT_DECISIONS, MLF_WANT_VALUES, MLF_WANT_LABELS } mlf_want;
+typedef enum mlf_want {
+    MLF_WANT_ENCODED, MLF_WANT_DECISIONS, MLF_WANT_VALUES, MLF_WANT_LABELS
+} mlf_want;
 
 /* One record, read into w->slots already. Returns 1 at a refusal. */
 int mlf_run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w, mlf_status *status);
@@ -50,10 +52,11 @@ typedef struct mlf_rows {
 } mlf_rows;
 
 /* Runs all rows in n_parts parts, shared out by `runner`; each takes the next block until there is
- * none, so that a slow thread holds nobody up. What was refused and warned of first is in statuses[0],
- * with the row counted from `first`. `memory` is n_parts times mlf_workspace_block(plan, rows->block)
- * bytes, `statuses` n_parts of them. The answers do not depend on n_parts. Where `columns` is NULL the
- * rows stand in the slots already, block p in workspace p, and there are n_parts blocks. */
+ * none, so that a slow thread holds nobody up. What was refused and warned of first is in
+ * statuses[0], with the row counted from `first`. `memory` is n_parts times
+ * mlf_workspace_block(plan, rows->block) bytes, `statuses` n_parts of them. The answers do not
+ * depend on n_parts. Where `columns` is NULL the rows stand in the slots already, block p in
+ * workspace p, and there are n_parts blocks. */
 void mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
                    const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner, void *memory,
                    mlf_status *statuses);

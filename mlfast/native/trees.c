@@ -91,8 +91,8 @@ static const char *lower_first(const mlf_lowering *in, const char *const *names,
     return NULL;
 }
 
-/* Smaller blocks than this go row by row. What bit slicing, and gathers for many rows at once, do for
- * a block however small costs about as much as so many single rows, as measured. */
+/* Smaller blocks than this go row by row. What bit slicing, and gathers for many rows at once, do
+ * for a block however small costs about as much as so many single rows, as measured. */
 static int32_t few_rows(const mlf_lowering *in, const char *name)
 {
     if (strcmp(name, "gather") == 0)

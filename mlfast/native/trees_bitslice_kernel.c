@@ -17,7 +17,7 @@ typedef struct work {
     word *codes;               /* rows that have the code, by mlf_bitslice.code_masks */
     word *masks;               /* by slot */
     void *sums;                /* float or double [outputs at once][MLF_BLOCK] */
-    int32_t words;             /* of 64 rows, of the 8 that a mask has: the others are not looked at */
+    int32_t words;             /* of 64 rows, of the 8 that a mask has: others are ignored */
 } work;
 
 /* One mask a code: the rows that have it. */

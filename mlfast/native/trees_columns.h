@@ -14,9 +14,9 @@ static inline int mlf_is_marked(int32_t n) { return n <= 8; }
 /* Bits that the ranks of a column with n cuts have. */
 static inline int32_t mlf_rank_planes(int32_t n) { return n <= 15 ? 4 : n <= 63 ? 6 : 8; }
 
-/* Masks of a column of n rows, which has at most 255 cuts: planes[k] as said, a missing value's rank is
- * 0, planes[MLF_PLANE_MISSING] says which are. Rows from n on are anything. x is read up to the
- * multiple of 64 from n on. */
+/* Masks of a column of n rows, which has at most 255 cuts: planes[k] as said, a missing value's
+ * rank is 0, planes[MLF_PLANE_MISSING] says which are. Rows from n on are anything. x is read up
+ * to the multiple of 64 from n on. */
 #define MLF_DECLARE_(isa)                                                                      \
     void mlf_rank_column_##isa(const mlf_prepare *p, int32_t c, const double *x, int32_t n,    \
                                mlf_mask *planes);

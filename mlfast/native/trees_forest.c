@@ -278,7 +278,8 @@ int mlf_forest_split(mlf_forest *forest, const mlf_forest *from, int32_t most)
     *forest = *from;
     forest->pool = NULL;
     for (int32_t c = 0; c < from->n_columns; c++)
-        n_columns += c < from->n_numeric ? (size_t)(from->columns[c].n + most - 1) / (size_t)most : 1;
+        n_columns += c >= from->n_numeric
+            ? 1 : (size_t)(from->columns[c].n + most - 1) / (size_t)most;
     if (n_columns == (size_t)from->n_columns)
         return 0;
     forest->columns = temporary(forest, n_columns, sizeof(mlf_column));
@@ -313,7 +314,8 @@ int mlf_forest_split(mlf_forest *forest, const mlf_forest *from, int32_t most)
         forest->column[i] = first[c] + (c < from->n_numeric ? j / most : 0);
         forest->rank[i] = j % most + 1;
         if (c < from->n_numeric)
-            forest->columns[forest->column[i]].directions |= from->ensemble->default_left[i] ? 2 : 1;
+            forest->columns[forest->column[i]].directions |=
+                from->ensemble->default_left[i] ? 2 : 1;
     }
     return 0;
 }

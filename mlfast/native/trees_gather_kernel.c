@@ -70,8 +70,7 @@ INLINE void descend(const mlf_walk *walk, const values *v, __m512i *i, const __m
 {
     for (int32_t level = 0; level < height; level++) {
         __mmask16 moved = 0;
-#pragma GCC unroll 8
-        for (int j = 0; j < registers; j++) {
+        MLF_UNROLL for (int j = 0; j < registers; j++) {
             __m512i to = next(walk, v, i[j], offset[j]);
             moved |= _mm512_cmpneq_epi32_mask(to, i[j]);
             i[j] = to;

@@ -33,15 +33,15 @@ child(uint64_t i, const mlf_heap_node *nodes, const uint32_t *v)
 #endif
 }
 
-/* Chain j walks with the row at v + j * step from i[j], a tree's number, which ends as its leaf's. */
+/* Chain j walks with the row at v + j * step from i[j], a tree's number, which ends as its
+ * leaf's. */
 static inline __attribute__((always_inline)) void
 descend(const mlf_heap *heap, const uint32_t *v, size_t step, int chains, uint64_t *i)
 {
     const mlf_heap_node *nodes = heap->nodes;
     size_t width = (size_t)heap->n_trees;
     for (const mlf_heap_node *end = nodes + (width << heap->depth) - width; nodes < end;) {
-#pragma GCC unroll 10
-        for (int j = 0; j < chains; j++)
+        MLF_UNROLL for (int j = 0; j < chains; j++)
             i[j] = child(i[j], nodes, v + (size_t)j * step);
         nodes += width;
         width *= 2;
@@ -52,14 +52,12 @@ static inline __attribute__((always_inline)) void
 trees_of_row(const mlf_heap *heap, int32_t t, int chains, const uint32_t *row, int32_t *leaf)
 {
     uint64_t i[MOST_CHAINS];
-#pragma GCC unroll 10
-    for (int j = 0; j < chains; j++) {
+    MLF_UNROLL for (int j = 0; j < chains; j++) {
         i[j] = (uint64_t)(t + j);
         KEEP(i[j]);
     }
     descend(heap, row, 0, chains, i);
-#pragma GCC unroll 10
-    for (int j = 0; j < chains; j++) {
+    MLF_UNROLL for (int j = 0; j < chains; j++) {
         KEEP(i[j]);
         leaf[t + j] = (int32_t)i[j];
     }

@@ -37,7 +37,8 @@ INLINE void mlf_order_sums(void *sums, int float32, int32_t words)
     }
 }
 
-/* Byte `b` of the numbers of 64 labels; `tables` registers of 64 entries, chosen by the two masks. */
+/* Byte `b` of the numbers of 64 labels; `tables` registers of 64 entries, chosen by the two
+ * masks. */
 INLINE __m512i mlf_byte_of(const __m512i *table, int tables, __m512i labels, __mmask64 odd,
                            __mmask64 upper)
 {
@@ -123,7 +124,8 @@ INLINE void mlf_add_floats(const float *table, const uint8_t *labels, float *sum
 {
 #if defined(__AVX2__)
     for (int32_t r = 0; r < n; r += 8) {
-        __m256i at = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(labels + r)));
+        __m128i eight = _mm_loadl_epi64((const __m128i *)(const void *)(labels + r));
+        __m256i at = _mm256_cvtepu8_epi32(eight);
         __m256 value = _mm256_i32gather_ps(table, at, 4);
         _mm256_store_ps(sums + r, _mm256_add_ps(_mm256_load_ps(sums + r), value));
     }

@@ -45,14 +45,13 @@ INLINE const uint8_t *take_out(const mlf_masks *masks, const mlf_bytes_row *row,
     return at;
 }
 
-/* The possible leaves of a group's trees, words of n_planes bytes in the order of the trees; and the
- * last group's sum meanwhile. */
+/* The possible leaves of a group's trees, words of n_planes bytes in the order of the trees; and
+ * the last group's sum meanwhile. */
 INLINE void meet(const mlf_masks *masks, const mlf_bytes_row *row, const uint8_t *at,
                  int n_planes, __m512i *words, adding *a)
 {
     __m512i planes[MLF_MASK_PLANES];
-#pragma GCC unroll 8
-    for (int p = 0; p < n_planes; p++)
+    MLF_UNROLL for (int p = 0; p < n_planes; p++)
         planes[p] = _mm512_set1_epi8(-1);
 #define PLANE(p)                                                                               \
     if (p < n_planes) {                                                                        \
@@ -68,19 +67,16 @@ INLINE void meet(const mlf_masks *masks, const mlf_bytes_row *row, const uint8_t
 #undef PLANE
     /* Plane 0 becomes the highest byte. */
     __m512i pairs[MLF_MASK_PLANES], fours[MLF_MASK_PLANES];
-#pragma GCC unroll 4
-    for (int p = 0; p < n_planes; p += 2) {
+    MLF_UNROLL for (int p = 0; p < n_planes; p += 2) {
         pairs[p] = _mm512_unpacklo_epi8(planes[p + 1], planes[p]);
         pairs[p + 1] = _mm512_unpackhi_epi8(planes[p + 1], planes[p]);
     }
-#pragma GCC unroll 4
-    for (int p = 0; p < n_planes; p += 4)
+    MLF_UNROLL for (int p = 0; p < n_planes; p += 4)
         for (int i = 0; i < 2; i++) {
             fours[p + 2 * i] = _mm512_unpacklo_epi16(pairs[p + 2 + i], pairs[p + i]);
             fours[p + 2 * i + 1] = _mm512_unpackhi_epi16(pairs[p + 2 + i], pairs[p + i]);
         }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
+    MLF_UNROLL for (int i = 0; i < 4; i++)
         if (n_planes == 4) {
             words[i] = fours[i];
         } else {
@@ -120,8 +116,7 @@ INLINE void walk(const mlf_masks *masks, const mlf_bytes_row *row, const uint16_
         if (tables->prepare->n_columns > tables->prepare->n_numeric)
             for (int i = 0; i < n_planes && g * n_planes + i < tables->n_lines; i++)
                 words[i] = meet_tables(masks, at, g * n_planes + i, words[i]);
-#pragma GCC unroll 8
-        for (int i = 0; i < n_planes; i++)
+        MLF_UNROLL for (int i = 0; i < n_planes; i++)
             if (n_planes == 4)
                 _mm512_store_si512(leaf + 16 * i, _mm512_lzcnt_epi32(words[i]));
             else

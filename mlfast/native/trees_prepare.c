@@ -96,7 +96,7 @@ static int make_tree(mlf_prepared_column *out, const mlf_column *column, int flo
 static int make_cuts(mlf_prepared_column *out, const mlf_column *column, int float32,
                      mlf_memory *memory)
 {
-    int32_t blocks = column->n / 16 + 1;       /* at least one padded cut: no block is full at the end */
+    int32_t blocks = column->n / 16 + 1;       /* at least one padded cut: the last is not full */
     int32_t padded = (blocks + 15) / 16 * 16;
     size_t size = float32 ? sizeof(int32_t) : sizeof(int64_t);
     void *pivots = array(memory, (size_t)padded + (size_t)blocks * 16, size);

@@ -8,8 +8,9 @@
  * Bits that are constant below a node cost nothing, and a bit that is 0 on the left and 1 on
  * the right is the decision itself: a complete tree of depth 6 takes 57 multiplexers.
  *
- * A tree of up to MLF_HEAP_LEVELS levels can also be filled up to a complete heap, whose labels are the
- * paths: its multiplexers are always the same, so they are compiled, and only its slots are listed.
+ * A tree of up to MLF_HEAP_LEVELS levels can also be filled up to a complete heap, whose labels are
+ * the paths: its multiplexers are always the same, so they are compiled, and only its slots are
+ * listed.
  */
 #ifndef MLF_TREES_PROGRAM_H
 #define MLF_TREES_PROGRAM_H

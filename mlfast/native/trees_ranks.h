@@ -1,4 +1,5 @@
-/* Pieces of feature preparation that kernels share, for the instruction set they are compiled for. */
+/* Pieces of feature preparation that kernels share, for the instruction set that they are compiled
+ * for. */
 #ifndef MLF_TREES_RANKS_H
 #define MLF_TREES_RANKS_H
 

@@ -2,9 +2,9 @@
  *
  *   i <- 2 i + (tree[i] <= key)        `levels` times, from 1;   rank = i - 2^levels
  *
- * Floats are compared as they are; a double's key goes down with its upper half, as if its lower half
- * were 0, and where it meets the upper half of the next cut, the lower halves decide. A column of
- * few cuts is compared with each of them instead. The instruction sets differ in:
+ * Floats are compared as they are; a double's key goes down with its upper half, as if its lower
+ * half were 0, and where it meets the upper half of the next cut, the lower halves decide. A column
+ * of few cuts is compared with each of them instead. The instruction sets differ in:
  *
  *   mlf_mark_floats, mlf_mark_doubles        one mask a cut
  *   mlf_search_floats, mlf_search_doubles    the search, missing values' ranks are 0

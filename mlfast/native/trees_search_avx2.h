@@ -117,7 +117,8 @@ INLINE __m256i upper_halves(const double *x, __m256i *lower)
 {
     __m256 halves[2];
     for (int i = 0; i < 2; i++) {
-        __m256d value = _mm256_add_pd(_mm256_load_pd(x + 4 * i), _mm256_setzero_pd());  /* no -0.0 */
+        /* + 0.0: no -0.0 */
+        __m256d value = _mm256_add_pd(_mm256_load_pd(x + 4 * i), _mm256_setzero_pd());
         __m256i bits = _mm256_castpd_si256(value);
         __m256i negative = _mm256_cmpgt_epi64(_mm256_setzero_si256(), bits);
         bits = _mm256_xor_si256(bits, _mm256_srli_epi64(negative, 1));

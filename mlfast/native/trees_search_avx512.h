@@ -88,8 +88,7 @@ INLINE void mlf_search_floats(const mlf_prepared_column *column, const float *x,
         __m512 v = _mm512_load_ps(x + 16 * j);
         __m512i i = _mm512_set1_epi32(1);
         __mmask16 right[8];
-#pragma GCC unroll 8
-        for (int level = 0; level < levels; level++) {
+        MLF_UNROLL for (int level = 0; level < levels; level++) {
             __m512 cut = level == 0 ? _mm512_set1_ps(column->floats[1])
                                     : _mm512_castsi512_ps(tree_at(t, i, level, right));
             right[level] = _mm512_cmp_ps_mask(v, cut, _CMP_GE_OQ);
@@ -105,7 +104,8 @@ INLINE __m512i upper_halves(const double *x, __m512i *lower)
     __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1)), halves[2];
     for (int i = 0; i < 2; i++) {
-        __m512d value = _mm512_add_pd(_mm512_load_pd(x + 8 * i), _mm512_setzero_pd());  /* no -0.0 */
+        /* + 0.0: no -0.0 */
+        __m512d value = _mm512_add_pd(_mm512_load_pd(x + 8 * i), _mm512_setzero_pd());
         __m512i bits = _mm512_castpd_si512(value);
         bits = _mm512_xor_si512(bits, _mm512_srli_epi64(_mm512_srai_epi64(bits, 63), 1));
         __mmask8 known = _mm512_cmp_pd_mask(value, value, _CMP_ORD_Q);
@@ -125,8 +125,7 @@ INLINE void mlf_search_doubles(const mlf_prepared_column *column, const double *
         __m512i lower, key = upper_halves(x + 16 * j, &lower), i = _mm512_set1_epi32(1);
         __m512i flipped = _mm512_xor_si512(key, sign), next = _mm512_setzero_si512();
         __mmask16 right[8];
-#pragma GCC unroll 8
-        for (int level = 0; level < levels; level++) {
+        MLF_UNROLL for (int level = 0; level < levels; level++) {
             __m512i cut = level == 0 ? _mm512_set1_epi32((int32_t)column->tree[1])
                                      : tree_at(t, i, level, right);
             right[level] = _mm512_cmple_epu32_mask(cut, flipped);
@@ -142,7 +141,8 @@ INLINE void mlf_search_doubles(const mlf_prepared_column *column, const double *
             tie = _mm512_mask_cmple_epu32_mask(tie, cut, lower);
             i = _mm512_mask_add_epi32(i, tie, i, _mm512_set1_epi32(1));
             for (int level = 0; level < levels; level++)
-                right[level] = _mm512_test_epi32_mask(i, _mm512_set1_epi32(1 << (levels - 1 - level)));
+                right[level] = _mm512_test_epi32_mask(
+                    i, _mm512_set1_epi32(1 << (levels - 1 - level)));
         }
         for (int level = 0; level < levels; level++)
             *mlf_sixteen_of(planes, levels - 1 - level, word, j) = right[level];

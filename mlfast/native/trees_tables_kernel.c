@@ -37,11 +37,9 @@ INLINE void meet(const mlf_tables *tables, const uint16_t *const *at, int32_t li
     }
     for (int32_t c = 0; c < tables->prepare->n_columns; c++) {
         const uint16_t *places = at[c] + line;
-#pragma GCC unroll 4
-        for (int l = 0; l < lines; l++) {
+        MLF_UNROLL for (int l = 0; l < lines; l++) {
             const char *row = rows[l] + (size_t)places[l] * MLF_PLACE_UNIT;
-#pragma GCC unroll 4
-            for (int i = 0; i < PARTS; i++)
+            MLF_UNROLL for (int i = 0; i < PARTS; i++)
                 met[l][i] &= ((const vector *)(const void *)row)[i];
         }
     }

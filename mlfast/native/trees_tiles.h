@@ -54,7 +54,7 @@ INLINE void mlf_tile_of_floats(const char *const *rows, ptrdiff_t at, int from_f
         t[i] = _mm512_unpacklo_ps(m[i], m[i + 1]);
         t[i + 1] = _mm512_unpackhi_ps(m[i], m[i + 1]);
     }
-    for (int i = 0; i < 8; i += 4) {       /* lanes: features 0-3 and 4-7 of rows i .. and i + 4 .. */
+    for (int i = 0; i < 8; i += 4) {   /* lanes: features 0-3 and 4-7 of rows i .. and i + 4 .. */
         m[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
         m[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
         m[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
@@ -100,9 +100,10 @@ INLINE void mlf_tile_of_four(const char *const *rows, ptrdiff_t at, int from_flo
 {
     if (to_float) {
         __m128 m[4];
-        for (int i = 0; i < 4; i++)
-            m[i] = from_float ? _mm_loadu_ps((const float *)(const void *)(rows[r + i] + at))
-                 : _mm256_cvtpd_ps(_mm256_loadu_pd((const double *)(const void *)(rows[r + i] + at)));
+        for (int i = 0; i < 4; i++) {
+            const void *four = rows[r + i] + at;
+            m[i] = from_float ? _mm_loadu_ps(four) : _mm256_cvtpd_ps(_mm256_loadu_pd(four));
+        }
         _MM_TRANSPOSE4_PS(m[0], m[1], m[2], m[3]);
         for (int k = 0; k < 4; k++)
             _mm_store_ps(values[k].f + r, m[k]);

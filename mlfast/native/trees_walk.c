@@ -120,7 +120,8 @@ const char *mlf_walk_lower(const mlf_lowering *in, mlf_head *head)
         return failed;
     size_t row = mlf_row_words(walk->prepare) * sizeof(int32_t);
     head->data = walk;
-    head->scratch_one = row + mlf_aligned((3 * (size_t)forest->n_trees + MLF_WALK_PADDING + 64) * 4);
+    size_t spare = 3 * (size_t)forest->n_trees + MLF_WALK_PADDING + 64;
+    head->scratch_one = row + mlf_aligned(spare * sizeof(int32_t));
     head->scratch_block = MLF_BLOCK * (row + sizeof(int32_t));
     MLF_SET_HEAD(head, mlf_walk, in->isa);
     return NULL;

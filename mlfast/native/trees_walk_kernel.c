@@ -1,6 +1,7 @@
 /* Walk over explicit nodes (trees_walk.h).
  *
- *   i <- i + distance_i + right_i,   right_i = v[entry_i] > key_i, or the bit of v[entry_i] in a set
+ *   i <- i + distance_i + right_i
+ *   right_i = v[entry_i] > key_i, or the bit of v[entry_i] in a set
  *
  * MLF_WALK_CHAINS trees of a row, or rows of a tree, are in flight; leaves stand still, so the
  * chains need no test but one every few levels: does any still move?
@@ -72,11 +73,9 @@ descend(const mlf_walk *walk, const int32_t *const *v, int32_t height, uint64_t 
 {
     for (int32_t level = 0; level < height; level += 2) {
         uint64_t moved = 0;
-#pragma GCC unroll 8
-        for (int j = 0; j < CHAINS; j++)
+        MLF_UNROLL for (int j = 0; j < CHAINS; j++)
             i[j] = step(walk, v[j], i[j], wide, members);
-#pragma GCC unroll 8
-        for (int j = 0; j < CHAINS; j++) {
+        MLF_UNROLL for (int j = 0; j < CHAINS; j++) {
             uint64_t next = step(walk, v[j], i[j], wide, members);
             moved |= next ^ i[j];
             i[j] = next;
@@ -119,8 +118,7 @@ walk_trees(const mlf_walk *walk, const int32_t *v, uint32_t *at, int32_t *open, 
             for (int j = 0; j < CHAINS; j++)
                 i[j] = at[open[g + j]];
             for (int32_t level = 0; level < levels; level++)
-#pragma GCC unroll 8
-                for (int j = 0; j < CHAINS; j++)
+                MLF_UNROLL for (int j = 0; j < CHAINS; j++)
                     i[j] = step(walk, v, i[j], wide, members);
             for (int j = 0; j < CHAINS; j++) {
                 int32_t tree = open[g + j];

@@ -67,7 +67,8 @@ static inline uint32_t mlf_hash(uint32_t form, uint64_t head, const char *text, 
 {
     uint64_t h = mlf_mix(head ^ 0x9E3779B97F4A7C15u, form ^ 0xD6E8FEB86659FD93u);
     for (uint32_t at = 8; at < bytes; at += 8)
-        h = mlf_mix(h ^ mlf_text_head(text + at, bytes - at < 8 ? bytes - at : 8), 0xA0761D6478BD642Fu);
+        h = mlf_mix(h ^ mlf_text_head(text + at, bytes - at < 8 ? bytes - at : 8),
+                    0xA0761D6478BD642Fu);
     return (uint32_t)(h ^ h >> 32);
 }
 
@@ -86,7 +87,8 @@ static inline int32_t mlf_find(const mlf_vocabulary *v, uint32_t form, uint64_t 
 
 /* `size` code units of `kind` bytes each (see mlf_key). Not inlined: the way for long texts
  * must not weigh on the way for short ones. */
-static __attribute__((noinline)) int32_t mlf_find_text(const mlf_vocabulary *v, uint8_t kind, const void *text, size_t size)
+static __attribute__((noinline)) int32_t mlf_find_text(const mlf_vocabulary *v, uint8_t kind,
+                                                       const void *text, size_t size)
 {
     if (size >= (1u << MLF_FORM_BITS) / 4)
         return mlf_code_unknown(v);

@@ -70,7 +70,8 @@ int mlfast_predict(const double *features, size_t n_rows, double *out, size_t *r
 {
     for (size_t row = 0; row < n_rows; row += BATCH_ROWS) {
         size_t n = n_rows - row < BATCH_ROWS ? n_rows - row : BATCH_ROWS;
-        int refused = predict_block(features + row * MLFAST_N_FEATURES, &n, out + row * MLFAST_N_OUTPUTS);
+        int refused = predict_block(features + row * MLFAST_N_FEATURES, &n,
+                                    out + row * MLFAST_N_OUTPUTS);
         if (refused) {
             if (refused_row)
                 *refused_row = row + n;

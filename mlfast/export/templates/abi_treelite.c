@@ -1,4 +1,4 @@
-/* ---------------------------------------------------------------- the ABI of compiled treelite models */
+/* ------------------------------------------------ the ABI of compiled treelite models */
 
 typedef ABI_FLOAT abi_float;
 union Entry { int missing; abi_float fvalue; int qvalue; };

@@ -86,7 +86,8 @@ static void network_pool(const float *x, float *out, int channels, int height, i
 }
 
 /* Along the middle axis of (n_outer, n, n_inner) */
-static void network_softmax(const float *x, float *out, int n_outer, int n, int n_inner, int logarithm)
+static void network_softmax(const float *x, float *out, int n_outer, int n, int n_inner,
+                            int logarithm)
 {
     for (int k = 0; k < n_outer * n_inner; k++) {
         const int start = k / n_inner * n * n_inner + k % n_inner;

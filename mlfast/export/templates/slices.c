@@ -20,7 +20,8 @@ static void trees_sort_rows(const int32_t *v, int32_t n, uint64_t *rows_of)
     memset(rows_of, 0, TREES_MASKS * sizeof *rows_of);
     for (int32_t r = 0; r < n; r++)
         for (int c = 0; c < TREES_MEMBERS; c++)
-            rows_of[trees_first_mask[c] + v[r * TREES_ENTRIES + TREES_LEAF + 1 + c]] |= (uint64_t)1 << r;
+            rows_of[trees_first_mask[c] + v[r * TREES_ENTRIES + TREES_LEAF + 1 + c]] |=
+                (uint64_t)1 << r;
 }
 
 /* Rows that are in one of n categories go right, or where key is 1 left. */

@@ -10,12 +10,16 @@
  * v[TREES_LEAF]                 INT32_MIN, below every key: leaves read it
  * v[TREES_LEAF + 1 + c]         code of categorical column c
  */
-enum { TREES_LEAF = 2 * TREES_NUMERIC, TREES_ENTRIES = TREES_LEAF + 1 + TREES_MEMBERS, TREES_CHAINS = 8 };
+enum {
+    TREES_LEAF = 2 * TREES_NUMERIC, TREES_ENTRIES = TREES_LEAF + 1 + TREES_MEMBERS,
+    TREES_CHAINS = 8
+};
 
 static int trees_missing(int32_t feature, double x)
 {
     /* LightGBM's zero_as_missing: |x| <= 1e-35f */
-    return x != x || (TREES_ANY_ZERO_MISSING && trees_zero_missing[feature] && fabs(x) <= (double)1e-35f);
+    return x != x
+        || (TREES_ANY_ZERO_MISSING && trees_zero_missing[feature] && fabs(x) <= (double)1e-35f);
 }
 
 static double trees_input(double x)
@@ -67,7 +71,8 @@ static int32_t trees_code(int32_t column, double x)
 {
     const int32_t *categories = trees_categories + trees_first_category[column];
     const int32_t n = trees_first_category[column + 1] - trees_first_category[column];
-    const int64_t category = trees_missing(trees_member_feature[column], x) ? -2 : trees_category(x);
+    const int missing = trees_missing(trees_member_feature[column], x);
+    const int64_t category = missing ? -2 : trees_category(x);
     int32_t low = 0, high = n;
     if (category < 0)
         return category == -2 ? n + 1 : n;
@@ -106,7 +111,7 @@ static uint32_t trees_step(const int32_t *v, uint32_t i)
     const uint32_t distance = (uint32_t)node.link & (((uint32_t)1 << TREES_SHIFT) - 1);
     uint32_t right = v[entry] >= node.key;
 #if TREES_MEMBERS
-    const int member = entry > TREES_LEAF;    /* both ways are worked out: no branch to mispredict */
+    const int member = entry > TREES_LEAF;    /* both ways are worked out: no branch */
     const uint32_t word = member ? (uint32_t)node.key + (uint32_t)v[entry] / 32 : 0;
     const uint32_t bit = trees_sets[word] >> ((uint32_t)v[entry] & 31) & 1;
     right = member ? bit : right;
@@ -184,7 +189,8 @@ static void trees_one(const double *x, double *raw)
 
 #if TREES_ROWS && !TREES_SLICED
 /* A block of rows, tree after tree, eight rows at a time: a tree stays in the nearest cache while
- * all rows go through it. n <= TREES_ROWS; v: int32_t[n][TREES_ENTRIES], raw: double[n][TREES_OUTPUTS] */
+ * all rows go through it. n <= TREES_ROWS; v: int32_t[n][TREES_ENTRIES],
+ * raw: double[n][TREES_OUTPUTS] */
 static void trees_rows(const int32_t *v, int32_t n, double *raw)
 {
     trees_sum sums[TREES_ROWS * TREES_OUTPUTS];
