@@ -89,8 +89,9 @@ class Batch(Trained):
 
 
 class Threads(Trained):
-    """100,000 rows over the processors of the process."""
+    """100,000 rows over the processors of the process; in a row, so that workers stay awake."""
 
+    number = 8
     params = [MODELS, [1, 2]]
     param_names = ["model", "threads"]
 

@@ -27,6 +27,7 @@ from mlfast._measure import best_of
 
 N_ROWS = 4096
 BATCHES = (100_000, 1000, 10)
+CALLS_IN_A_ROW = 5
 EXPORTED = (
     ("one row", False, ()),
     ("in batches", True, ()),
@@ -116,7 +117,11 @@ def _single_calls(predict_one, X, size):
 
 
 def thread_times(ensemble, predictor, seconds, processors):
-    """Return {threads: nanoseconds a row}, turns interleaved; the answers are compared."""
+    """Return {threads: nanoseconds a row}, turns interleaved; the answers are compared.
+
+    A turn is a few calls in a row, the first of them not counted: it wakes a worker that the
+    other's turn let sleep, which takes the system as long as it likes.
+    """
     (pinned,) = os.sched_getaffinity(0)
     os.sched_setaffinity(0, processors)
     mlfast.threads.set_num_threads(2)
@@ -124,11 +129,19 @@ def thread_times(ensemble, predictor, seconds, processors):
     one = ensemble.answers(predictor, X)
     if not np.array_equal(ensemble.answers(predictor, X, 2), one):
         raise AssertionError(f"{ensemble.name}: two threads answer otherwise")
-    ways = {n: lambda begin, end, n=n: ensemble.answers(predictor, X, n_threads=n) for n in (1, 2)}
-    times = loops.rotating(ways, 1, seconds)
+    ways = {n: _calls(lambda n=n: ensemble.answers(predictor, X, n)) for n in (1, 2)}
+    times = loops.rotating(ways, CALLS_IN_A_ROW, seconds, turn=1.0)
     mlfast.threads.shutdown()
     os.sched_setaffinity(0, {pinned})
     return {n: [t / len(X) for t in samples] for n, samples in times.items()}
+
+
+def _calls(function):
+    def run(begin, end):
+        for _ in range(begin, end):
+            function()
+
+    return run
 
 
 def exported(ensemble, predictor, seconds):
