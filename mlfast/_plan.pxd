@@ -150,6 +150,7 @@ cdef extern from "run.h" nogil:
         MLF_WANT_LABELS
 
     size_t mlf_workspace_one(const mlf_plan *plan)
+    size_t mlf_workspace_few(const mlf_plan *plan, int32_t n_rows)
     size_t mlf_workspace_block(const mlf_plan *plan, int64_t n_rows)
     int32_t mlf_block_rows(const mlf_plan *plan, int64_t n_rows)
     int32_t mlf_block_stride(int32_t rows)
@@ -162,6 +163,8 @@ cdef extern from "run.h" nogil:
     void mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
                        const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner,
                        void *memory, mlf_status *statuses)
+    void mlf_run_few(const mlf_plan *plan, int32_t n, const mlf_sinks *sinks, void *memory,
+                     mlf_status *status)
 
 
 cdef struct Block:
@@ -180,6 +183,7 @@ cdef class NativePlan:
     cdef mlf_workspace offsets          # of the parts of a single record's workspace
     cdef size_t workspace               # bytes
     cdef readonly bint numeric          # all inputs are numbers
+    cdef readonly bint row_by_row       # a few rows are no faster as a block
     cdef Py_ssize_t n_fields
     cdef const int32_t *fields          # of each input
     cdef readonly list vocabularies     # addresses
@@ -204,9 +208,12 @@ cdef void link(const mlf_output *output, const double *decisions, double *values
 cdef int32_t label(const mlf_output *output, const double *decisions,
                    const double *values) noexcept nogil
 cdef int32_t block_rows(const mlf_plan *plan, int64_t n_rows) noexcept nogil
+cdef size_t workspace_few(const mlf_plan *plan, int32_t n_rows) noexcept nogil
 cdef size_t workspace_block(const mlf_plan *plan, int64_t n_rows) noexcept nogil
 cdef int32_t block_stride(int32_t rows) noexcept nogil
 cdef double *slots_of(const mlf_plan *plan, void *workspace, int32_t rows) noexcept nogil
 cdef void run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
                     const mlf_sinks *sinks, int32_t n_parts, void *memory,
                     mlf_status *statuses) noexcept nogil
+cdef void run_few(const mlf_plan *plan, int32_t n, const mlf_sinks *sinks, void *memory,
+                  mlf_status *status) noexcept nogil

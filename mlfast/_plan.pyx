@@ -80,6 +80,10 @@ cdef int32_t block_rows(const mlf_plan *plan, int64_t n_rows) noexcept nogil:
     return mlf_block_rows(plan, n_rows)
 
 
+cdef size_t workspace_few(const mlf_plan *plan, int32_t n_rows) noexcept nogil:
+    return mlf_workspace_few(plan, n_rows)
+
+
 cdef size_t workspace_block(const mlf_plan *plan, int64_t n_rows) noexcept nogil:
     return mlf_workspace_block(plan, n_rows)
 
@@ -96,6 +100,11 @@ cdef void run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_r
                     const mlf_sinks *sinks, int32_t n_parts, void *memory,
                     mlf_status *statuses) noexcept nogil:
     mlf_run_batch(plan, columns, rows, sinks, n_parts, pool_run, memory, statuses)
+
+
+cdef void run_few(const mlf_plan *plan, int32_t n, const mlf_sinks *sinks, void *memory,
+                  mlf_status *status) noexcept nogil:
+    mlf_run_few(plan, n, sinks, memory, status)
 
 
 cdef class NativePlan:
@@ -124,6 +133,7 @@ cdef class NativePlan:
             self._make_output(model.output)
         self.plan.isa = isa_number
         self.numeric = all(read.vocabulary < 0 for read in model.inputs)
+        self.row_by_row = not isinstance(model.head, spec.Network)
         self.n_fields = len(model.fields)
         fields = np.array([read.field for read in model.inputs], np.int32)
         self.fields = <const int32_t *>self._copy(fields)

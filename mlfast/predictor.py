@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from mlfast import _batch, _core, _plan, compiler, serialize, spec
+from mlfast import _batch, _plan, compiler, serialize, spec
 from mlfast._record import shorten
 from mlfast.errors import RecordError
 from mlfast.tables import Table, TableReader
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MISSING_FIELDS = ("error", "nan")
 
 
-class Predictor(_core.Predictor):
+class Predictor(_batch.Predictor):
     """A compiled model. Made by `mlfast.compile` and `mlfast.load`.
 
     Immutable, picklable, and safe to share between threads.
@@ -52,10 +52,7 @@ class Predictor(_core.Predictor):
     _plan: compiler.Plan
     _options: dict[str, Any]
     _table: TableReader
-    _encoder: Predictor | None
     _classes: np.ndarray | None
-    _predicted: np.ndarray | None  # the classes, if predict gives them
-    _plain: bool  # predict gives the values as they are
 
     def __new__(
         cls,
@@ -134,67 +131,6 @@ class Predictor(_core.Predictor):
 
     # ---------------------------------------------------------------- tables
 
-    def predict(self, X: Any, n_threads: int = 1) -> np.ndarray:
-        """What the original's `predict` gives for a table.
-
-        Parameters
-        ----------
-        X : table
-            2-d array, pandas / polars / pyarrow table, dict of columns, or
-            sequence of records.
-        n_threads : int
-            Threads over which the rows are split; the answers do not depend on it.
-
-        Returns
-        -------
-        ndarray (n_rows,) or (n_rows, n_outputs)
-
-        Raises
-        ------
-        RecordError
-            The table does not fit, or the original refuses a value.
-        """
-        if self._predicted is not None:
-            batch = _batch.run_array(self, X, n_threads, "labels")  # `_run`, without a call more
-            if batch is None or batch.eventful:
-                return _batch.take(self._predicted, self._run(X, n_threads, "labels"))
-            return _batch.take(self._predicted, batch.out)
-        if self._plain:
-            batch = _batch.run_array(self, X, n_threads, "column")
-            if batch is None or batch.eventful:
-                return self._run(X, n_threads, "column")
-            return batch.out
-        output = self._output("predict")
-        if output.rule == "outlier":
-            return self._run(X, n_threads, "labels")
-        values = self._run(X, n_threads, "values")
-        if output.rule == "each_half":
-            values = values > 0.5
-        values = values.astype(output.class_dtype, copy=False)
-        one = values.shape[1] == 1 and output.rule != "values"
-        return values[:, 0] if one else values
-
-    def predict_proba(self, X: Any, n_threads: int = 1) -> np.ndarray:
-        """Probabilities, (n_rows, n_classes); parameters as for `predict`."""
-        self._output("predict_proba")
-        return self._run(X, n_threads, "values")
-
-    def decision_function(self, X: Any, n_threads: int = 1) -> np.ndarray:
-        """Raw margins, (n_rows,) or (n_rows, n_outputs); parameters as for `predict`."""
-        self._output("")
-        decisions = self._run(X, n_threads, "decisions")
-        return decisions[:, 0] if decisions.shape[1] == 1 else decisions
-
-    def transform(self, X: Any, n_threads: int = 1) -> np.ndarray:
-        """Encoded vectors, float64 (n_rows, n_features_out); parameters as for `predict`."""
-        return (self._encoder or self)._run(X, n_threads, "encoded")
-
-    def apply(self, X: Any, n_threads: int = 1) -> np.ndarray:
-        """Leaf of every tree, int32 (n_rows, n_trees), as the original library numbers them."""
-        if not isinstance(self.model.head, spec.TreeEnsemble):
-            raise AttributeError("apply: the model is not a tree ensemble")
-        return self.native.apply(self._run(X, n_threads, "encoded"))
-
     def _output(self, method: str) -> spec.Output:
         output = self.model.output
         if output is None:
@@ -203,27 +139,8 @@ class Predictor(_core.Predictor):
             raise AttributeError(f"the original has no {method}")
         return output
 
-    def _run(self, X: Any, n_threads: int, what: _batch._What) -> np.ndarray:
-        batch = _batch.run_array(self, X, n_threads, what)
-        if batch is None:
-            batch = self._run_table(self._table.open(X), n_threads, what)
-        if batch.eventful:
-            if batch.warned >= 0:
-                self._warned(batch.warned, f"row {batch.warned_row}")
-            if batch.refused >= 0:
-                self._refused(batch.refused, X, batch.refused_row)
-        return batch.out
-
-    def _run_table(self, table: Table, n_threads: int, what: _batch._What) -> _batch.Batch:
-        batch = _batch.Batch(self.native, table.n_rows, n_threads, what)
-        if table.records is not None:
-            batch.records(self, table.records)
-            return batch
-        for first in range(0, table.n_rows, table.rows_at_once):
-            n = min(table.rows_at_once, table.n_rows - first)
-            if not batch.columns(table.columns(first, n), first, n):
-                break
-        return batch
+    def _open(self, X: Any) -> Table:
+        return self._table.open(X)
 
     # ---------------------------------------------------------------- refusals
 

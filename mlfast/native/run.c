@@ -34,6 +34,12 @@ int32_t mlf_block_rows(const mlf_plan *p, int64_t n_rows)
     return rows <= n_rows ? rows : (int32_t)(n_rows + 63) / 64 * 64;
 }
 
+/* Bytes of the slots of a few rows, one row after the other. */
+static size_t few_slots(const mlf_plan *p, int32_t n_rows)
+{
+    return round_up((size_t)p->encoder.n_slots * (size_t)n_rows * sizeof(double));
+}
+
 size_t mlf_workspace_one(const mlf_plan *p)
 {
     mlf_workspace w;
@@ -45,6 +51,11 @@ size_t mlf_workspace_block(const mlf_plan *p, int64_t n_rows)
     mlf_workspace w;
     const int32_t stride = mlf_block_stride(mlf_block_rows(p, n_rows));
     return carve(p, NULL, (size_t)stride, p->head.scratch_block, &w);
+}
+
+size_t mlf_workspace_few(const mlf_plan *p, int32_t n_rows)
+{
+    return few_slots(p, n_rows) + mlf_workspace_one(p);
 }
 
 mlf_workspace mlf_carve(const mlf_plan *p, void *memory, int32_t stride)
@@ -203,6 +214,35 @@ static int find_array(const mlf_plan *p, const mlf_column *columns, const mlf_si
     *array = (mlf_array){ .rows = columns->data, .stride = columns->stride,
                           .float32 = columns->type == MLF_F32 };
     return 1;
+}
+
+void mlf_run_few(const mlf_plan *p, int32_t n, const mlf_sinks *sinks, void *memory,
+                 mlf_status *status)
+{
+    const mlf_encoder *e = &p->encoder;
+    mlf_workspace w = mlf_carve(p, (char *)memory + few_slots(p, n), 1);
+    w.slots = memory;
+    *status = (mlf_status){ -1, -1, 0, 0 };
+    for (int32_t r = 0; r < n; r++, w.slots += e->n_slots) {
+        mlf_status row = { -1, -1, 0, 0 };
+        const int refused = e->n_steps && e->one(e, w.slots, &row);
+        if (row.warned >= 0 && status->warned < 0) {
+            status->warned = row.warned;
+            status->warned_row = r;
+        }
+        if (refused) {
+            status->refused = row.refused;
+            status->refused_row = r;
+            return;
+        }
+        if (sinks->encoded)
+            memcpy(sinks->encoded + (int64_t)r * e->n_outputs, w.slots,
+                   (size_t)e->n_outputs * sizeof *w.slots);
+        if (sinks->decisions || sinks->values || sinks->labels) {
+            p->head.one(p->head.data, w.slots, w.raw, w.scratch);
+            finish_block(p, sinks, &w, 1, r, 1);
+        }
+    }
 }
 
 typedef struct batch {

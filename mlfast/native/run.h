@@ -7,7 +7,7 @@
 #include "plan.h"
 #include "pool.h"
 
-/* Memory of one call, carved from one block: mlf_workspace_one / _block bytes, 64-byte aligned. */
+/* Memory of one call, carved from one block: mlf_workspace_one / _few / _block bytes, 64-byte aligned. */
 typedef struct mlf_workspace {
     double *slots;        /* one record: n_slots; a block: n_slots * stride      */
     double *raw;          /* n_raw, or n_raw * stride                            */
@@ -19,6 +19,7 @@ typedef struct mlf_workspace {
 } mlf_workspace;
 
 size_t mlf_workspace_one(const mlf_plan *plan);
+size_t mlf_workspace_few(const mlf_plan *plan, int32_t n_rows);
 size_t mlf_workspace_block(const mlf_plan *plan, int64_t n_rows);
 /* Rows of a block, of so many: a multiple of 64, so that it stays in cache. */
 int32_t mlf_block_rows(const mlf_plan *plan, int64_t n_rows);
@@ -60,5 +61,10 @@ typedef struct mlf_rows {
 void mlf_run_batch(const mlf_plan *plan, const mlf_column *columns, const mlf_rows *rows,
                    const mlf_sinks *sinks, int32_t n_parts, mlf_runner runner, void *memory,
                    mlf_status *statuses);
+
+/* Rows of a batch as single records, which for a few is faster than a block: row r stands in
+ * n_slots doubles of `memory`, from r * n_slots on; mlf_workspace_few(plan, n) bytes. */
+void mlf_run_few(const mlf_plan *plan, int32_t n, const mlf_sinks *sinks, void *memory,
+                 mlf_status *status);
 
 #endif
