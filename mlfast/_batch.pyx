@@ -10,7 +10,9 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t
 
 from mlfast cimport _core, _plan
-from mlfast._plan cimport aligned, mlf_column, mlf_output, mlf_plan, mlf_rows, mlf_sinks, mlf_status, NativePlan
+from mlfast._plan cimport (
+    aligned, mlf_column, mlf_output, mlf_plan, mlf_rows, mlf_sinks, mlf_status, NativePlan,
+)
 from mlfast._record cimport Reader
 
 cdef extern from "numpy/arrayobject.h":
