@@ -8,6 +8,7 @@ from mlfast.tables import Table
 
 class Predictor(_core.Predictor):
     _predicted: np.ndarray | None
+    _methods: tuple[str, ...]
     _plain: bool
     _encoder: Predictor | None
     def predict(self, X: Any, n_threads: int = 1) -> npt.NDArray[Any]: ...

@@ -210,6 +210,7 @@ cdef class Predictor(_core.Predictor):
     """Answers for many rows; see `mlfast.predictor.Predictor`, which knows tables and classes."""
 
     cdef public object _predicted       # the classes, if `predict` gives them; else None
+    cdef public tuple _methods          # that the original has
     cdef public bint _plain             # `predict` gives the values as they are
     cdef public Predictor _encoder      # for `transform`, where it is not this one
 
@@ -249,7 +250,8 @@ cdef class Predictor(_core.Predictor):
 
     def predict_proba(self, X, n_threads=1):
         """Probabilities, (n_rows, n_classes); parameters as for `predict`."""
-        self._output("predict_proba")
+        if "predict_proba" not in self._methods:
+            self._output("predict_proba")       # says why not
         return run(self, X, n_threads, VALUES)
 
     def decision_function(self, X, n_threads=1):

@@ -77,8 +77,8 @@ class Predictor(_batch.Predictor):
         self.model = model
         self._plan = plan
         self._options = {"missing_fields": missing_fields, "layout": layout, "isa": isa}
-        self._encoder = None
         self._classes = self._predicted = None
+        self._methods = () if model.output is None else model.output.methods
         if model.output is not None and model.output.classes:
             self._classes = np.array(model.output.classes, dtype=model.output.class_dtype)
             self._predicted = self._classes if "predict" in model.output.methods else None

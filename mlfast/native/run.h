@@ -7,7 +7,8 @@
 #include "plan.h"
 #include "pool.h"
 
-/* Memory of one call, carved from one block: mlf_workspace_one / _few / _block bytes, 64-byte aligned. */
+/* Memory of one call, carved from one block, 64-byte aligned: mlf_workspace_one / _few / _block
+ * bytes. */
 typedef struct mlf_workspace {
     double *slots;        /* one record: n_slots; a block: n_slots * stride      */
     double *raw;          /* n_raw, or n_raw * stride                            */
