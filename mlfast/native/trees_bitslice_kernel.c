@@ -235,6 +235,8 @@ static void run_segments(const mlf_bitslice *slice, work w, int32_t n, double *r
     const int32_t share = 2 * mlf_fetch_share(ahead, slice->sum.n_trees);
     const mlf_sum *sum = &slice->sum;
     int32_t width = sum->vectors ? sum->n_outputs : 1, tree = 0, k = 0;
+    mlf_waiting waiting;
+    waiting.n = 0;
     for (int32_t at = 0; at < width; at++)
         begin(slice, &w, at, at);
     for (int32_t s = 0; s < slice->n_segments; s++) {
@@ -243,15 +245,17 @@ static void run_segments(const mlf_bitslice *slice, work w, int32_t n, double *r
         decide_sets(segment, slice, &w);
         for (int32_t t = 0; t < segment->n_trees; t++, tree++) {
             for (; !sum->vectors && tree == sum->first[k + 1]; k++) {
+                mlf_add_waiting(slice, w.words, w.sums, &waiting);
                 end(slice, &w, k, 0, raw + k * stride, n);
                 begin(slice, &w, k + 1, 0);
             }
             word planes[MLF_MOST_PLANES];
             run_program(&segment->trees[t], w.masks, planes);
-            mlf_add_tree(slice, &segment->trees[t], planes, w.words, w.sums);
+            mlf_add_tree(slice, &segment->trees[t], planes, w.words, w.sums, &waiting);
             mlf_fetch(ahead, share);
         }
     }
+    mlf_add_waiting(slice, w.words, w.sums, &waiting);
     if (sum->vectors)
         for (; k < sum->n_outputs; k++)
             end(slice, &w, k, k, raw + k * stride, n);

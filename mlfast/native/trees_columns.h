@@ -9,7 +9,7 @@
 #define MLF_RANK_PLANES 9          /* masks of a column: of its ranks, and of missing values */
 
 /* Few cuts: a mask a cut, plane k says whether the rank is above k. Otherwise bits of the rank. */
-static inline int mlf_is_marked(int32_t n) { return n <= 8; }
+static inline int mlf_is_marked(int32_t n) { return n <= MLF_MARKED_CUTS; }
 
 /* Bits that the ranks of a column with n cuts have. */
 static inline int32_t mlf_rank_planes(int32_t n) { return n <= 15 ? 4 : n <= 63 ? 6 : 8; }

@@ -14,6 +14,30 @@ static void forget_zeros(int float32, mlf_values *x)
         x->d[r] = fabs(x->d[r]) <= MLF_ZERO_LIMIT ? (double)NAN : x->d[r];
 }
 
+/* Functions of their own, whose pointers stay in registers. */
+static __attribute__((noinline)) void rank_floats(const mlf_prepared_column *column,
+                                                  const mlf_values *x, int32_t word,
+                                                  mlf_mask *planes)
+{
+    mlf_rank_values(column, 1, x, word, planes);
+}
+
+static __attribute__((noinline)) void rank_doubles(const mlf_prepared_column *column,
+                                                   const mlf_values *x, int32_t word,
+                                                   mlf_mask *planes)
+{
+    mlf_rank_values(column, 0, x, word, planes);
+}
+
+INLINE void rank_values(const mlf_prepared_column *column, int float32, const mlf_values *x,
+                        int32_t word, mlf_mask *planes)
+{
+    if (float32)
+        rank_floats(column, x, word, planes);
+    else
+        rank_doubles(column, x, word, planes);
+}
+
 void MLF_FN(mlf_rank_column)(const mlf_prepare *p, int32_t c, const double *x, int32_t n,
                              mlf_mask *planes)
 {
@@ -26,21 +50,25 @@ void MLF_FN(mlf_rank_column)(const mlf_prepare *p, int32_t c, const double *x, i
                 values.f[r] = (float)x[r];
             if (zero)
                 forget_zeros(1, &values);
-            mlf_rank_values(column, 1, &values, word, planes);
+            rank_values(column, 1, &values, word, planes);
         } else {
             memcpy(&values, x, sizeof values);
             if (zero)
                 forget_zeros(0, &values);
-            mlf_rank_values(column, 0, &values, word, planes);
+            rank_values(column, 0, &values, word, planes);
         }
     }
 }
 
 /* Row r of 64; past the last one the last one again. */
-static void point_at_rows(const mlf_array *array, int32_t first, int32_t n, const char **rows)
+INLINE void point_at_rows(const mlf_array *array, int32_t first, int32_t n, const char **rows)
 {
-    for (int32_t r = 0; r < 64; r++)
-        rows[r] = array->rows + (first + r < n ? first + r : n - 1) * array->stride;
+    const char *row = array->rows + first * array->stride;
+    const int32_t some = n - first < 64 ? n - first : 64;
+    for (int32_t r = 0; r < some; r++)
+        rows[r] = row + r * array->stride;
+    for (int32_t r = some; r < 64; r++)
+        rows[r] = rows[some - 1];
 }
 
 INLINE void rank_tiles(const mlf_prepare *p, const mlf_array *array, int float32, int32_t n,
@@ -56,12 +84,13 @@ INLINE void rank_tiles(const mlf_prepare *p, const mlf_array *array, int float32
             const int32_t last = p->n_features - MLF_TILE;
             const int32_t first = p->feature[c] < last ? p->feature[c] : last < 0 ? 0 : last;
             const int32_t width = last < 0 ? p->n_features : MLF_TILE;
-            mlf_load_tile(rows, (ptrdiff_t)first * size, array->float32, width, float32, values);
+            mlf_load_tile(rows, (ptrdiff_t)first * size, array->float32, width,
+                          p->feature[c] - first, float32, values);
             for (; c < p->n_numeric && p->feature[c] < first + width; c++) {
                 mlf_values *x = &values[p->feature[c] - first];
                 if (p->zero_missing[c])
                     forget_zeros(float32, x);
-                mlf_rank_values(&p->columns[c], float32, x, word, planes + c * MLF_RANK_PLANES);
+                rank_values(&p->columns[c], float32, x, word, planes + c * MLF_RANK_PLANES);
                 mlf_fetch(ahead, share);
             }
         }

@@ -89,10 +89,25 @@ INLINE void mlf_add_split(const __m512i *table, int tables, int float32, const _
     }
 }
 
+/* No tree waits. */
+typedef struct mlf_waiting {
+    int32_t n;
+} mlf_waiting;
+
+INLINE void mlf_add_waiting(const mlf_bitslice *slice, int32_t words, void *sums,
+                            mlf_waiting *waiting)
+{
+    (void)slice;
+    (void)words;
+    (void)sums;
+    (void)waiting;
+}
+
 /* Adds what the tree's planes lead to; `sums`: [outputs at once][MLF_BLOCK]. */
 INLINE void mlf_add_tree(const mlf_bitslice *slice, const mlf_slice_tree *tree,
-                         const mlf_mask *planes, int32_t words, void *sums)
+                         const mlf_mask *planes, int32_t words, void *sums, mlf_waiting *waiting)
 {
+    (void)waiting;
     __m512i labels[8];
     int float32 = slice->sum.float32, tables = tree->n_planes <= 6 ? 1 : 1 << (tree->n_planes - 6);
     int32_t width = slice->sum.vectors ? slice->sum.n_outputs : 1;
@@ -120,46 +135,95 @@ INLINE void mlf_order_sums(void *sums, int float32, int32_t words)
     (void)words;
 }
 
-INLINE void mlf_add_floats(const float *table, const uint8_t *labels, float *sums, int32_t n)
-{
-#if defined(__AVX2__)
-    for (int32_t r = 0; r < n; r += 8) {
-        __m128i eight = _mm_loadl_epi64((const __m128i *)(const void *)(labels + r));
-        __m256i at = _mm256_cvtepu8_epi32(eight);
-        __m256 value = _mm256_i32gather_ps(table, at, 4);
-        _mm256_store_ps(sums + r, _mm256_add_ps(_mm256_load_ps(sums + r), value));
+#define MLF_TOGETHER 8             /* trees whose leaf values are added together */
+
+/* Trees whose labels are known and whose leaf values are not yet added. */
+typedef struct mlf_waiting {
+    int32_t n;
+    const mlf_slice_tree *trees[MLF_TOGETHER];
+    _Alignas(64) uint8_t labels[MLF_TOGETHER][MLF_BLOCK];
+} mlf_waiting;
+
+/* To the sums of output k: the leaf values of `trees` trees, from `first` on. A row's sum stays in
+ * a register meanwhile; with AVX2 eight rows' values are gathered where they are floats. */
+#define ADD(name, number, vector, width, load, store, look_up)                                 \
+    INLINE void name(const mlf_waiting *waiting, int first, int trees, int32_t k,              \
+                     int32_t n, number *sums)                                                  \
+    {                                                                                          \
+        const number *tables[MLF_TOGETHER];                                                    \
+        const uint8_t (*labels)[MLF_BLOCK] = &waiting->labels[first];                          \
+        for (int t = 0; t < trees; t++) {                                                      \
+            const mlf_slice_tree *tree = waiting->trees[first + t];                            \
+            tables[t] = (const number *)tree->table + ((size_t)k << tree->n_planes);           \
+            MLF_POINTER(tables[t]);                                                            \
+        }                                                                                      \
+        for (int32_t r = 0; r < n; r += width) {                                               \
+            vector sum = load(sums + r);                                                       \
+            for (int t = 0; t < trees; t++) {                                                  \
+                sum += look_up(tables[t], labels[t] + r);                                      \
+                MLF_NUMBER(sum);                                                               \
+            }                                                                                  \
+            store(sums + r, sum);                                                              \
+        }                                                                                      \
     }
+#define LOAD(from) *(from)
+#define STORE(to, sum) *(to) = (sum)
+#define LOOK_UP(table, label) (table)[*(label)]
+#if MLF_X86            /* no vectors made of what is looked up, no offsets added to labels */
+#define MLF_NUMBER(number) __asm__("" : "+x"(number))
+#define MLF_POINTER(table) __asm__("" : "+r"(table))
 #else
-    typedef float four __attribute__((vector_size(16)));
-    for (int32_t r = 0; r < n; r += 4, labels += 4) {
-        four sum, value = { table[labels[0]], table[labels[1]], table[labels[2]],
-                            table[labels[3]] };
-        memcpy(&sum, sums + r, sizeof sum);
-        sum += value;
-        memcpy(sums + r, &sum, sizeof sum);
-    }
+#define MLF_NUMBER(number)
+#define MLF_POINTER(table)
 #endif
+#if defined(__AVX2__)
+INLINE __m256 gathered(const float *table, const uint8_t *labels)
+{
+    __m128i eight = _mm_loadl_epi64((const __m128i *)(const void *)labels);
+    return _mm256_i32gather_ps(table, _mm256_cvtepu8_epi32(eight), 4);
+}
+ADD(add_floats, float, __m256, 8, _mm256_load_ps, _mm256_store_ps, gathered)
+#else
+ADD(add_floats, float, float, 1, LOAD, STORE, LOOK_UP)
+#endif
+ADD(add_doubles, double, double, 1, LOAD, STORE, LOOK_UP)
+#undef ADD
+#undef LOAD
+#undef STORE
+#undef LOOK_UP
+#undef MLF_NUMBER
+#undef MLF_POINTER
+
+/* Adds what waits; `sums`: [outputs at once][MLF_BLOCK]. */
+static void mlf_add_waiting(const mlf_bitslice *slice, int32_t words, void *sums,
+                            mlf_waiting *waiting)
+{
+    const int32_t width = slice->sum.vectors ? slice->sum.n_outputs : 1, n = 64 * words;
+    for (int32_t k = 0; k < width; k++) {
+        float *f = (float *)sums + k * MLF_BLOCK;
+        double *d = (double *)sums + k * MLF_BLOCK;
+        int first = 0;
+#define SOME(count)                                                                            \
+        for (; first + count <= waiting->n; first += count)                                    \
+            if (slice->sum.float32)                                                            \
+                add_floats(waiting, first, count, k, n, f);                                    \
+            else                                                                               \
+                add_doubles(waiting, first, count, k, n, d);
+        SOME(8) SOME(4) SOME(2) SOME(1)
+#undef SOME
+    }
+    waiting->n = 0;
 }
 
+/* Adds what the tree's planes lead to, now or with the next trees. */
 INLINE void mlf_add_tree(const mlf_bitslice *slice, const mlf_slice_tree *tree,
-                         const mlf_mask *planes, int32_t words, void *sums)
+                         const mlf_mask *planes, int32_t words, void *sums, mlf_waiting *waiting)
 {
-    _Alignas(64) uint8_t labels[MLF_BLOCK];
-    size_t n_labels = (size_t)1 << tree->n_planes;
-    int32_t width = slice->sum.vectors ? slice->sum.n_outputs : 1, n = 64 * words;
     for (int32_t i = 0; i < words; i++)
-        mlf_bytes_of(planes, tree->n_planes, i, labels + 64 * i);
-    for (int32_t k = 0; k < width; k++) {
-        size_t at = (size_t)k * n_labels, row = (size_t)k * MLF_BLOCK;
-        if (slice->sum.float32) {
-            mlf_add_floats((const float *)tree->table + at, labels, (float *)sums + row, n);
-            continue;
-        }
-        const double *table = (const double *)tree->table + at;
-        double *sum = (double *)sums + row;
-        for (int32_t r = 0; r < n; r++)
-            sum[r] += table[labels[r]];
-    }
+        mlf_bytes_of(planes, tree->n_planes, i, waiting->labels[waiting->n] + 64 * i);
+    waiting->trees[waiting->n++] = tree;
+    if (waiting->n == MLF_TOGETHER)
+        mlf_add_waiting(slice, words, sums, waiting);
 }
 #endif
 

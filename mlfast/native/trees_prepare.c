@@ -47,14 +47,14 @@ static double double_of(int64_t key)
 static int make_numbers(mlf_prepared_column *out, const mlf_column *column, int float32,
                         mlf_memory *memory)
 {
-    void *numbers = array(memory, (size_t)column->n, float32 ? sizeof(float) : sizeof(double));
+    void *numbers = array(memory, (size_t)column->n + 1, float32 ? sizeof(float) : sizeof(double));
     if (numbers == NULL)
         return -1;
-    for (int32_t i = 0; i < column->n; i++)
+    for (int32_t i = 0; i <= column->n; i++)
         if (float32)
-            ((float *)numbers)[i] = float_of(column->cuts[i]);
+            ((float *)numbers)[i] = i < column->n ? float_of(column->cuts[i]) : NAN;
         else
-            ((double *)numbers)[i] = double_of(column->cuts[i]);
+            ((double *)numbers)[i] = i < column->n ? double_of(column->cuts[i]) : (double)NAN;
     out->numbers = numbers;
     return 0;
 }
@@ -112,7 +112,12 @@ static int make_cuts(mlf_prepared_column *out, const mlf_column *column, int flo
     out->pivots = pivots;
     if (make_numbers(out, column, float32, memory))
         return -1;
-    return column->n <= 255 ? make_tree(out, column, float32, memory) : 0;
+    if (column->n > 255)
+        return 0;
+    if (column->n > MLF_MARKED_CUTS
+        && mlf_buckets_make(&out->buckets, out->numbers, float32, column->n, memory))
+        return -1;
+    return make_tree(out, column, float32, memory);
 }
 
 static int make_codes(mlf_prepared_column *out, const mlf_column *column, mlf_memory *memory)

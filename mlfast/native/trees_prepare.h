@@ -15,12 +15,15 @@
 #include <string.h>
 
 #include "isa.h"
+#include "trees_buckets.h"
 #include "trees_forest.h"
 
 #define MLF_MISSING_LEFT INT32_MIN
 #define MLF_MISSING_RIGHT INT32_MAX
 #define MLF_SIGN UINT32_C(0x80000000)
 #define MLF_ALWAYS_LEFT INT32_MAX      /* a K that nothing in copy `left` reaches        */
+
+#define MLF_MARKED_CUTS 8      /* so few cuts are compared one by one (trees_columns.h)  */
 
 typedef struct mlf_prepared_column {
     int32_t feature;
@@ -29,7 +32,8 @@ typedef struct mlf_prepared_column {
     const void *pivots;        /* int32 or int64: last cut of each block, then INT_MAX up to
                                 * a multiple of 16; the cuts follow                      */
     const void *cuts;          /* [16 * n_pivots], padded with INT_MAX                   */
-    const void *numbers;       /* float or double [n]: the least that reaches each cut   */
+    const void *numbers;       /* float or double [n + 1]: the least that reaches each cut, NaN */
+    mlf_buckets buckets;       /* for blocks, at most 255 cuts                           */
     /* For blocks, at most 255 cuts: a search tree of 4 to 8 levels over them, node i above
      * nodes 2i and 2i + 1, over the upper halves (plus 1) of 64-bit cuts. Upper halves are
      * then distinct, and a tie is settled with `upper` and `lower`. levels 0: no tree. */

@@ -4,8 +4,11 @@
  *
  * Floats are compared as they are; a double's key goes down with its upper half, as if its lower
  * half were 0, and where it meets the upper half of the next cut, the lower halves decide. A column
- * of few cuts is compared with each of them instead. The instruction sets differ in:
+ * of few cuts is compared with each of them instead, and one with buckets (trees_buckets.h) needs
+ * no search where that is faster. The instruction sets differ in:
  *
+ *   mlf_takes_buckets                        whether buckets are faster than the search
+ *   mlf_bucket_floats, mlf_bucket_doubles    ranks by buckets
  *   mlf_mark_floats, mlf_mark_doubles        one mask a cut
  *   mlf_search_floats, mlf_search_doubles    the search, missing values' ranks are 0
  *   mlf_note_missing                         plane MLF_PLANE_MISSING
@@ -58,6 +61,15 @@ INLINE void mlf_rank_values(const mlf_prepared_column *column, int float32, cons
             mlf_mark_doubles(column->numbers, column->n, x->d, word, planes);
         return;
     }
+#if !defined(__AVX512F__)              /* whose search is faster */
+    switch (mlf_takes_buckets(column) ? 2 * column->buckets.steps + float32 : 0) {
+#define CASE(steps)                                                                            \
+    case 2 * steps: mlf_bucket_doubles(column, x->d, steps, word, planes); return;             \
+    case 2 * steps + 1: mlf_bucket_floats(column, x->f, steps, word, planes); return;
+    CASE(1) CASE(2) CASE(3)
+#undef CASE
+    }
+#endif
     for (int k = column->levels; k < mlf_rank_planes(column->n); k++)
         planes[k][word] = 0;
     switch (2 * column->levels + float32) {

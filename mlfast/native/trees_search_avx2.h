@@ -52,17 +52,28 @@ INLINE void mlf_mark_doubles(const double *numbers, int32_t n, const double *x, 
     }
 }
 
+/* Most columns miss nothing: numbers are looked at in pairs first. */
 INLINE void mlf_note_missing(int float32, const mlf_values *x, int32_t word, mlf_mask *planes)
 {
     uint64_t bits = 0;
-    for (int i = 0; i < 16 && !float32; i++) {
-        __m256d v = _mm256_load_pd(x->d + 4 * i);
-        bits |= (uint64_t)(uint32_t)_mm256_movemask_pd(_mm256_cmp_pd(v, v, _CMP_UNORD_Q)) << 4 * i;
-    }
-    for (int i = 0; i < 8 && float32; i++) {
-        __m256 v = _mm256_load_ps(x->f + 8 * i);
-        bits |= (uint64_t)(uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) << 8 * i;
-    }
+    __m256 any = _mm256_setzero_ps();
+    for (int i = 0; i < (float32 ? 4 : 8); i++)
+        any = _mm256_or_ps(any, float32
+            ? _mm256_cmp_ps(_mm256_load_ps(x->f + 16 * i), _mm256_load_ps(x->f + 16 * i + 8),
+                            _CMP_UNORD_Q)
+            : _mm256_castpd_ps(_mm256_cmp_pd(_mm256_load_pd(x->d + 8 * i),
+                                             _mm256_load_pd(x->d + 8 * i + 4), _CMP_UNORD_Q)));
+    if (_mm256_movemask_ps(any) != 0)
+        for (int i = 0; i < 16; i++) {
+            __m256d d = _mm256_load_pd(x->d + 4 * i);
+            __m256 f = _mm256_load_ps(x->f + 8 * (i / 2));
+            if (!float32)
+                bits |= (uint64_t)(uint32_t)_mm256_movemask_pd(_mm256_cmp_pd(d, d, _CMP_UNORD_Q))
+                        << 4 * i;
+            else if (i % 2 == 0)
+                bits |= (uint64_t)(uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(f, f, _CMP_UNORD_Q))
+                        << 4 * i;
+        }
     planes[MLF_PLANE_MISSING][word] = bits;
 }
 
@@ -109,6 +120,76 @@ INLINE void mlf_search_floats(const mlf_prepared_column *column, const float *x,
             rank[j] = _mm256_sub_epi32(i, _mm256_set1_epi32(1 << levels));
         }
         put_ranks(rank, levels, word, half, planes);
+    }
+}
+
+/* The search gathers for each level from the sixth on, buckets once more than their steps. */
+INLINE int mlf_takes_buckets(const mlf_prepared_column *column)
+{
+    const int32_t steps = column->buckets.steps;
+    return steps > 0 && (column->levels == 0 || column->levels > 5 + steps);
+}
+
+INLINE void mlf_bucket_floats(const mlf_prepared_column *column, const float *x, int steps,
+                              int32_t word, mlf_mask *planes)
+{
+    const mlf_buckets *b = &column->buckets;
+    const __m256 lowest = _mm256_set1_ps((float)b->lowest);
+    const __m256 scale = _mm256_set1_ps((float)b->scale), top = _mm256_set1_ps((float)b->top);
+    for (int half = 0; half < 2; half++) {
+        __m256i rank[4];
+        for (int j = 0; j < 4; j++) {
+            __m256 v = _mm256_load_ps(x + 32 * half + 8 * j);
+            __m256 at = _mm256_mul_ps(_mm256_sub_ps(v, lowest), scale);
+            at = _mm256_min_ps(_mm256_max_ps(at, _mm256_setzero_ps()), top);    /* NaN: 0 */
+            __m256i i = _mm256_i32gather_epi32((const int *)(const void *)b->below,
+                                               _mm256_cvttps_epi32(at), 1);
+            i = _mm256_and_si256(i, _mm256_set1_epi32(255));
+            for (int step = 0; step < steps; step++) {
+                __m256 cut = _mm256_i32gather_ps(column->numbers, i, 4);
+                __m256i right = _mm256_castps_si256(_mm256_cmp_ps(v, cut, _CMP_GE_OQ));
+                i = _mm256_sub_epi32(i, right);
+            }
+            rank[j] = i;
+        }
+        put_ranks(rank, mlf_rank_planes(column->n), word, half, planes);
+    }
+}
+
+/* Four buckets of doubles. */
+INLINE __m128i buckets_of(const mlf_buckets *b, __m256d v)
+{
+    __m256d at = _mm256_mul_pd(_mm256_sub_pd(v, _mm256_set1_pd(b->lowest)),
+                               _mm256_set1_pd(b->scale));
+    at = _mm256_max_pd(at, _mm256_setzero_pd());                                /* NaN: 0 */
+    return _mm256_cvttpd_epi32(_mm256_min_pd(at, _mm256_set1_pd(b->top)));
+}
+
+INLINE void mlf_bucket_doubles(const mlf_prepared_column *column, const double *x, int steps,
+                               int32_t word, mlf_mask *planes)
+{
+    const mlf_buckets *b = &column->buckets;
+    for (int half = 0; half < 2; half++) {
+        __m256i rank[4];
+        for (int j = 0; j < 4; j++, x += 8) {
+            __m256d v[2] = { _mm256_load_pd(x), _mm256_load_pd(x + 4) };
+            __m256i i = _mm256_set_m128i(buckets_of(b, v[1]), buckets_of(b, v[0]));
+            i = _mm256_i32gather_epi32((const int *)(const void *)b->below, i, 1);
+            i = _mm256_and_si256(i, _mm256_set1_epi32(255));
+            for (int step = 0; step < steps; step++) {
+                __m256d low = _mm256_i32gather_pd(column->numbers, _mm256_castsi256_si128(i), 8);
+                __m256d high = _mm256_i32gather_pd(column->numbers,
+                                                   _mm256_extracti128_si256(i, 1), 8);
+                low = _mm256_cmp_pd(v[0], low, _CMP_GE_OQ);
+                high = _mm256_cmp_pd(v[1], high, _CMP_GE_OQ);
+                __m256 halves = _mm256_shuffle_ps(_mm256_castpd_ps(low), _mm256_castpd_ps(high),
+                                                  0x88);
+                __m256i right = _mm256_permute4x64_epi64(_mm256_castps_si256(halves), 0xd8);
+                i = _mm256_sub_epi32(i, right);
+            }
+            rank[j] = i;
+        }
+        put_ranks(rank, mlf_rank_planes(column->n), word, half, planes);
     }
 }
 

@@ -79,9 +79,10 @@ INLINE void mlf_tile_of_doubles(const char *const *rows, ptrdiff_t at, int from_
         _mm512_store_si512(values[k].d + r, m[k]);
 }
 
-INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float, int to_float,
-                           mlf_values *values)
+INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float, int32_t skip,
+                           int to_float, mlf_values *values)
 {
+    (void)skip;
     for (int r = 0; r < 64; r += 16) {
         if (to_float) {
             mlf_tile_of_floats(rows, at, from_float, values, r);
@@ -120,12 +121,13 @@ INLINE void mlf_tile_of_four(const char *const *rows, ptrdiff_t at, int from_flo
         _mm256_store_pd(values[k].d + r, m[k]);
 }
 
-INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float, int to_float,
-                           mlf_values *values)
+INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float, int32_t skip,
+                           int to_float, mlf_values *values)
 {
     const ptrdiff_t four = from_float ? 4 * sizeof(float) : 4 * sizeof(double);
     for (int r = 0; r < 64; r += 4) {
-        mlf_tile_of_four(rows, at, from_float, to_float, values, r);
+        if (skip < 4)
+            mlf_tile_of_four(rows, at, from_float, to_float, values, r);
         mlf_tile_of_four(rows, at + four, from_float, to_float, values + 4, r);
     }
 }
@@ -146,33 +148,38 @@ INLINE void mlf_tile_of_two(const char *const *rows, ptrdiff_t at, mlf_values *v
 }
 #endif
 
-INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float, int to_float,
-                           mlf_values *values)
+INLINE void mlf_load_eight(const char *const *rows, ptrdiff_t at, int from_float, int32_t skip,
+                           int to_float, mlf_values *values)
 {
 #if defined(__SSE2__)
+    const ptrdiff_t size = sizeof(double);
     if (to_float && !from_float) {
-        for (int r = 0; r < 64; r += 4)
-            for (int k = 0; k < 8; k += 2)
-                mlf_tile_of_two(rows, at + k * (ptrdiff_t)sizeof(double), values + k, r);
+        for (int r = 0; r < 64; r += 4) {
+            for (int k = 0; k < 4 && skip < 4; k += 2)
+                mlf_tile_of_two(rows, at + k * size, values + k, r);
+            for (int k = 4; k < 8; k += 2)
+                mlf_tile_of_two(rows, at + k * size, values + k, r);
+        }
         return;
     }
 #endif
+    (void)skip;
     mlf_load_columns(rows, at, from_float, 8, to_float, values);
 }
 
 #endif
 
 /* `width` features, at most MLF_TILE, from byte `at` of each row: floats or doubles, to floats or
- * doubles. */
+ * doubles. The first `skip` of them may be left out. */
 INLINE void mlf_load_tile(const char *const *rows, ptrdiff_t at, int from_float, int32_t width,
-                          int to_float, mlf_values *values)
+                          int32_t skip, int to_float, mlf_values *values)
 {
     if (width < MLF_TILE)
         mlf_load_columns(rows, at, from_float, width, to_float, values);
     else if (from_float)
-        mlf_load_eight(rows, at, 1, to_float, values);
+        mlf_load_eight(rows, at, 1, skip, to_float, values);
     else
-        mlf_load_eight(rows, at, 0, to_float, values);
+        mlf_load_eight(rows, at, 0, skip, to_float, values);
 }
 
 #undef INLINE
