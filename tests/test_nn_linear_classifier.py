@@ -22,7 +22,7 @@ def made(seed, n_classes, n_features, dtype, n=1):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @settings(max_examples=25, deadline=None)
 @given(
-    st.integers(0, 9), st.integers(1, 70), st.integers(1, 600), st.integers(0, 30)
+    st.integers(0, 9), st.integers(1, 70), st.integers(1, 1700), st.integers(0, 30)
 )  # fmt: skip
 def test_scores(isa, dtype, seed, n_classes, n_features, n):
     weight, bias, x = made(seed, n_classes, n_features, dtype, n)

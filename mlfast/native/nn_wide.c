@@ -17,7 +17,8 @@ typedef struct job {
     const char *x;
     ptrdiff_t stride;
     int64_t n;
-    char *scores;
+    char *scores, *scratch;
+    size_t scratch_size;      /* of a part                                                 */
     int size, n_parts;
     ptrdiff_t n_scores;
     mlf_wide_run run;
@@ -28,15 +29,29 @@ static void run_part(void *context, int part)
     const job *j = context;
     int64_t begin = j->n * part / j->n_parts, end = j->n * (part + 1) / j->n_parts;
     j->run(j->model, j->x + begin * j->stride * j->size, j->stride, end - begin,
-           j->scores + begin * j->n_scores * j->size);
+           j->scores + begin * j->n_scores * j->size, j->scratch + part * j->scratch_size);
+}
+
+static size_t part_scratch(int64_t n, int n_parts)
+{
+    int64_t rows = (n + n_parts - 1) / n_parts;
+    if (rows < MLF_WIDE_IN_TURN)
+        rows = MLF_WIDE_IN_TURN;
+    return (size_t)(rows < MLF_WIDE_GROUP ? rows : MLF_WIDE_GROUP) * 2 * MLF_WIDE_RUN;
+}
+
+size_t mlf_wide_scratch(int64_t n, int n_parts)
+{
+    return part_scratch(n, n_parts) * n_parts;
 }
 
 void mlf_wide_batch(const mlf_wide_kernels *kernels, const mlf_wide *model, int size,
-                    const void *x, ptrdiff_t stride, int64_t n, void *scores, mlf_runner runner,
-                    int n_parts)
+                    const void *x, ptrdiff_t stride, int64_t n, void *scores, void *scratch,
+                    mlf_runner runner, int n_parts)
 {
     ptrdiff_t n_scores = (ptrdiff_t)model->n_blocks * model->vectors * kernels->vector_bytes / size;
     mlf_wide_run run = size == 4 ? kernels->run_float : kernels->run_double;
-    job j = { model, x, stride, n, scores, size, n_parts, n_scores, run };
+    job j = { model, x, stride, n, scores, scratch, part_scratch(n, n_parts),
+              size, n_parts, n_scores, run };
     runner(n_parts, run_part, &j);
 }

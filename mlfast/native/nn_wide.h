@@ -1,7 +1,8 @@
 /* Few outputs of very many inputs: scores = x W + bias, where W is far beyond the caches.
  *
- * The weights are read once from memory for a whole block of examples, in the order in which
- * they lie there, and fetched ahead of their use; the examples are fetched a tile ahead.
+ * The weights lie in the order in which they are used and are read once for a group of examples.
+ * While they are multiplied, the next ones are fetched, and the next inputs of the examples,
+ * whose rows may fall into the same places of the caches, are copied side by side.
  *
  * weights[panel][block][input of the panel][vectors * lanes], bias[block][vectors * lanes]:
  * a panel is MLF_WIDE_PANEL inputs (the last one fewer), a block `vectors` vectors of outputs,
@@ -16,7 +17,12 @@
 #include "isa.h"
 #include "pool.h"
 
-#define MLF_WIDE_PANEL 256
+#define MLF_WIDE_PANEL 128
+/* Bytes of an example that are copied at a time, some panels, and rows copied in turn. */
+#define MLF_WIDE_RUN 2048
+#define MLF_WIDE_IN_TURN 4
+/* Examples for which the weights are read once. */
+#define MLF_WIDE_GROUP 128
 
 typedef struct mlf_wide {
     int64_t n_inputs;
@@ -24,9 +30,10 @@ typedef struct mlf_wide {
     const void *weights, *bias;
 } mlf_wide;
 
-/* n examples, `stride` elements apart. scores: [n][n_blocks * vectors * lanes]. */
+/* n examples, `stride` elements apart. scores: [n][n_blocks * vectors * lanes].
+ * copies: two runs of min(n, MLF_WIDE_GROUP) examples, of MLF_WIDE_IN_TURN at least. */
 typedef void (*mlf_wide_run)(const mlf_wide *model, const void *x, ptrdiff_t stride, int64_t n,
-                             void *scores);
+                             void *scores, void *copies);
 
 typedef struct mlf_wide_kernels {
     int32_t vector_bytes;
@@ -36,9 +43,13 @@ typedef struct mlf_wide_kernels {
 
 const mlf_wide_kernels *mlf_wide_kernels_for(mlf_isa isa);
 
-/* The same for n examples in n_parts ranges; size: 4 for float, 8 for double. */
+/* Bytes of scratch for n examples in n_parts ranges. */
+size_t mlf_wide_scratch(int64_t n, int n_parts);
+
+/* The same for n examples in n_parts ranges; size: 4 for float, 8 for double.
+ * scratch is aligned to a cache line. */
 void mlf_wide_batch(const mlf_wide_kernels *kernels, const mlf_wide *model, int size,
-                    const void *x, ptrdiff_t stride, int64_t n, void *scores, mlf_runner runner,
-                    int n_parts);
+                    const void *x, ptrdiff_t stride, int64_t n, void *scores, void *scratch,
+                    mlf_runner runner, int n_parts);
 
 #endif

@@ -1,29 +1,42 @@
 /* See nn_wide.h. A tile is some examples by a block of outputs: its sums, a block's weights and
- * a broadcast fill the registers. The panels of weights stay in the second-level cache while
- * the tiles of a group of examples pass over them. */
+ * a broadcast fill the registers. A block's panel of weights stays in the first-level cache
+ * while the tiles of a group of examples pass over it, and the copies of the examples in the
+ * second.
+ *
+ * What memory has to give meanwhile is asked for between the multiply-adds, evenly: reading and
+ * computing then take hardly longer than the longer of both.
+ */
 #include "nn_vec.h"
 #include "nn_wide.h"
 
-#define MAX_ROWS (MLF_REGISTERS == 32 ? 12 : 6)
-#define MAX_VECTORS 2
-/* Examples whose sums stay in the caches while all the weights pass by. */
-#define GROUP 240
+#define MAX_ROWS 6
+#define MAX_VECTORS (MLF_REGISTERS == 32 ? 4 : 2)
+/* Memory gives more when some of its pages are read in turn. Of the weights, a burst is a line
+ * of each of eight neighbouring pages, a round all lines of theirs. */
+#define PAGE 4096
+#define ROUND (8 * PAGE)
+#define ROUND_BURSTS 64
+/* Inputs of a tile between which a line is copied; lines of each row that a tile copies. */
+#define STEP 2
+#define LINES (MLF_WIDE_PANEL / STEP / MLF_WIDE_IN_TURN)
+/* Tiles that copy a run of MLF_WIDE_IN_TURN rows together. */
+#define PARTS (MLF_WIDE_RUN / 64 / LINES)
 
-/* What to fetch while a tile is computed. */
+/* What to do while a tile is computed: lines of rows to copy and of others to fetch, both
+ * `stride` bytes apart, and in every `period`-th step, next in `left` steps, a burst. */
 typedef struct ahead {
-    const void *weights;
-    uint64_t line;            /* of the weights, in the order of fetch_weights             */
-    int lines;                /* of the weights, in a step                                 */
-    int rows;                 /* of x: one line of each in a step                          */
-    const char *x;
-    ptrdiff_t stride;         /* bytes                                                     */
+    const char *from, *fetched, *weights;
+    char *to;
+    ptrdiff_t stride;
+    int period, left;
 } ahead;
 
-/* Memory gives more when several of its pages are read in turn: eight neighbours here. */
-MLF_INLINE void fetch_weights(const void *weights, uint64_t line)
+MLF_INLINE const char *fetch_burst(const char *weights)
 {
-    uint64_t at = line / 512 * 32768 + line % 8 * 4096 + line / 8 % 64 * 64;
-    __builtin_prefetch((const char *)weights + at, 0, 2);
+    MLF_UNROLL for (int page = 0; page < 8; page++)
+        __builtin_prefetch(weights + page * PAGE, 0, 2);
+    weights += 64;
+    return (uintptr_t)weights % PAGE ? weights : weights + ROUND - PAGE;
 }
 
 #define REAL float

@@ -2,7 +2,11 @@
 
 typedef REAL WIDE(vector) __attribute__((vector_size(4 * MLF_V)));
 
-enum { WIDE(lanes) = 4 * MLF_V / sizeof(REAL), WIDE(step) = 64 / sizeof(REAL) };
+enum {
+    WIDE(lanes) = 4 * MLF_V / sizeof(REAL),
+    WIDE(run_inputs) = MLF_WIDE_RUN / sizeof(REAL),
+    WIDE(run_panels) = WIDE(run_inputs) / MLF_WIDE_PANEL
+};
 
 MLF_INLINE WIDE(vector) WIDE(load)(const REAL *p)
 {
@@ -11,43 +15,48 @@ MLF_INLINE WIDE(vector) WIDE(load)(const REAL *p)
     return v;
 }
 
-/* sum[row][vector] += x[row][0 .. n) w[0 .. n)[vector]. */
+/* sum[row][vector] += x[row] w[vector]. */
 MLF_INLINE void WIDE(add)(const int rows, const int vectors, const REAL *x, const REAL *w,
-                          const int n, WIDE(vector) sum[MAX_ROWS][MAX_VECTORS])
+                          WIDE(vector) sum[MAX_ROWS][MAX_VECTORS])
 {
-    for (int i = 0; i < n; i++, w += vectors * WIDE(lanes)) {
-        WIDE(vector) weight[MAX_VECTORS];
+    WIDE(vector) weight[MAX_VECTORS];
+    MLF_UNROLL for (int v = 0; v < vectors; v++)
+        weight[v] = WIDE(load)(w + v * WIDE(lanes));
+    MLF_UNROLL for (int r = 0; r < rows; r++) {
+        WIDE(vector) value = x[r * WIDE(run_inputs)] - (WIDE(vector)){ 0 };
         MLF_UNROLL for (int v = 0; v < vectors; v++)
-            weight[v] = WIDE(load)(w + v * WIDE(lanes));
-        MLF_UNROLL for (int r = 0; r < rows; r++) {
-            WIDE(vector) value = x[r * MLF_WIDE_PANEL + i] - (WIDE(vector)){ 0 };
-            MLF_UNROLL for (int v = 0; v < vectors; v++)
-                sum[r][v] = WIDE_FMA(value, weight[v], sum[r][v]);
-        }
+            sum[r][v] = WIDE_FMA(value, weight[v], sum[r][v]);
     }
 }
 
 /* sums[row][vector] += x[row][0 .. n) w[0 .. n)[vector]. */
 MLF_INLINE void WIDE(tile)(const int rows, const int vectors, const REAL *x, const REAL *w,
-                           int n, REAL *sums, ptrdiff_t sums_stride, const ahead *next)
+                           int n, REAL *sums, ptrdiff_t sums_stride, ahead *next)
 {
     WIDE(vector) sum[MAX_ROWS][MAX_VECTORS];
     MLF_UNROLL for (int r = 0; r < rows; r++)
         MLF_UNROLL for (int v = 0; v < vectors; v++)
             sum[r][v] = (WIDE(vector)){ 0 };
-    uint64_t line = next->line;
-    const char *x_line = next->x;
-    for (; n >= WIDE(step); n -= WIDE(step)) {
-        for (uint64_t last = line + next->lines; line < last; line++)
-            fetch_weights(next->weights, line);
-        for (int r = 0; r < next->rows; r++)
-            __builtin_prefetch(x_line + r * next->stride, 0, 2);
-        x_line += 64;
-        WIDE(add)(rows, vectors, x, w, WIDE(step), sum);
-        x += WIDE(step);
-        w += WIDE(step) * vectors * WIDE(lanes);
-    }
-    WIDE(add)(rows, vectors, x, w, n, sum);
+    const char *from = next->from, *fetched = next->fetched, *weights = next->weights;
+    char *to = next->to;
+    const ptrdiff_t stride = next->stride;
+    int left = next->left;
+    if (n == MLF_WIDE_PANEL)
+        for (; n; n -= STEP * MLF_WIDE_IN_TURN, from += 64, fetched += 64, to += 64)
+            MLF_UNROLL for (int row = 0; row < MLF_WIDE_IN_TURN; row++) {
+                if (!--left) {
+                    weights = fetch_burst(weights);
+                    left = next->period;
+                }
+                __builtin_prefetch(fetched + row * stride, 0, 2);
+                memcpy(to + row * MLF_WIDE_RUN, from + row * stride, 64);
+                MLF_UNROLL for (int i = 0; i < STEP; i++, x++, w += vectors * WIDE(lanes))
+                    WIDE(add)(rows, vectors, x, w, sum);
+            }
+    for (; n; n--, x++, w += vectors * WIDE(lanes))
+        WIDE(add)(rows, vectors, x, w, sum);
+    next->weights = weights;
+    next->left = left;
     MLF_UNROLL for (int r = 0; r < rows; r++)
         MLF_UNROLL for (int v = 0; v < vectors; v++) {
             REAL *to = sums + r * sums_stride + v * WIDE(lanes);
@@ -57,76 +66,120 @@ MLF_INLINE void WIDE(tile)(const int rows, const int vectors, const REAL *x, con
 }
 
 typedef void (*WIDE(tile_function))(const REAL *x, const REAL *w, int n, REAL *sums,
-                                    ptrdiff_t sums_stride, const ahead *next);
+                                    ptrdiff_t sums_stride, ahead *next);
 
 #define TILE(rows, vectors) \
     static void WIDE(tile_##rows##_##vectors)(const REAL *x, const REAL *w, int n, REAL *sums, \
-                                              ptrdiff_t sums_stride, const ahead *next) \
+                                              ptrdiff_t sums_stride, ahead *next) \
     { WIDE(tile)(rows, vectors, x, w, n, sums, sums_stride, next); }
 #define ENTRY(rows, vectors) WIDE(tile_##rows##_##vectors),
-#if MLF_REGISTERS == 32
-#define MORE_ROWS(X, vectors) X(7, vectors) X(8, vectors) X(9, vectors) X(10, vectors) \
-    X(11, vectors) X(12, vectors)
-#else
-#define MORE_ROWS(X, vectors)
-#endif
 #define ROWS(X, vectors) X(1, vectors) X(2, vectors) X(3, vectors) X(4, vectors) X(5, vectors) \
-    X(6, vectors) MORE_ROWS(X, vectors)
+    X(6, vectors)
 ROWS(TILE, 1)
 ROWS(TILE, 2)
+#if MLF_REGISTERS == 32
+ROWS(TILE, 3)
+ROWS(TILE, 4)
+#endif
 static const WIDE(tile_function) WIDE(tiles)[MAX_VECTORS][MAX_ROWS] = {
     { ROWS(ENTRY, 1) }, { ROWS(ENTRY, 2) },
+#if MLF_REGISTERS == 32
+    { ROWS(ENTRY, 3) }, { ROWS(ENTRY, 4) },
+#endif
 };
 #undef TILE
 #undef ENTRY
 #undef ROWS
-#undef MORE_ROWS
 
-static void WIDE(run)(const mlf_wide *model, const void *data, ptrdiff_t stride, int64_t n,
-                      void *result)
+/* A group of examples, at most MLF_WIDE_GROUP, and how it is cut. A unit is a tile's work on a
+ * panel; PARTS units copy a chunk of MLF_WIDE_IN_TURN rows. */
+typedef struct WIDE(plan) {
+    const REAL *x;
+    ptrdiff_t stride;
+    int rows, n_tiles, panel_units, n_chunks;
+} WIDE(plan);
+
+/* The first row of the i-th chunk of a run: with time to spare, some are copied twice. */
+MLF_INLINE int WIDE(chunk_row)(const WIDE(plan) *plan, int i)
 {
-    const int block = model->vectors * WIDE(lanes);
-    const ptrdiff_t n_sums = (ptrdiff_t)model->n_blocks * block;
+    const int n = (plan->rows + MLF_WIDE_IN_TURN - 1) / MLF_WIDE_IN_TURN;
+    const int row = (n * (i + 1) - 1) / plan->n_chunks * MLF_WIDE_IN_TURN;
+    const int last = plan->rows - MLF_WIDE_IN_TURN;
+    return row < last ? row : last > 0 ? last : 0;
+}
+
+/* What a unit copies of the run that begins at x, and what it fetches. */
+MLF_INLINE void WIDE(aim)(const WIDE(plan) *plan, const REAL *x, REAL *copies, int copying,
+                          int unit, ahead *next)
+{
+    const int i = unit / PARTS, at = unit % PARTS * LINES * 64;
+    const int row = WIDE(chunk_row)(plan, i), wraps = i + 1 == plan->n_chunks;
+    const int later = WIDE(chunk_row)(plan, wraps ? 0 : i + 1);
+    next->to = (char *)(copies + row * WIDE(run_inputs)) + at;
+    next->from = copying ? (const char *)(x + row * plan->stride) + at : next->to;
+    next->stride = copying ? plan->stride * (ptrdiff_t)sizeof(REAL) : MLF_WIDE_RUN;
+    /* The last bytes of a line: those before it are in the line before. */
+    next->fetched = (const char *)(x + (wraps ? WIDE(run_inputs) : 0) + later * plan->stride);
+    next->fetched += at + 63;
+}
+
+static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sums, REAL *copies)
+{
+    const int block = model->vectors * WIDE(lanes), n_blocks = model->n_blocks;
+    const ptrdiff_t n_sums = (ptrdiff_t)n_blocks * block;
     const WIDE(tile_function) *tiles = WIDE(tiles)[model->vectors - 1];
-    const REAL *bias = model->bias;
-    /* A tile's own copy of its examples: theirs may fall into the same cache lines' places. */
-    REAL own[MAX_ROWS][MLF_WIDE_PANEL] __attribute__((aligned(64)));
-    for (int64_t group = 0; group < n; group += GROUP) {
-        const REAL *x = (const REAL *)data + group * stride;
-        REAL *sums = (REAL *)result + group * n_sums;
-        const int rows = n - group < GROUP ? (int)(n - group) : GROUP;
-        const int n_tiles = (rows + MAX_ROWS - 1) / MAX_ROWS;
-        for (int r = 0; r < rows; r++)
-            memcpy(sums + r * n_sums, bias, sizeof(REAL) * (size_t)n_sums);
-        const REAL *w = model->weights;
-        for (int64_t first = 0; first < model->n_inputs; first += MLF_WIDE_PANEL) {
-            const int64_t left = model->n_inputs - first;
-            const int width = left < MLF_WIDE_PANEL ? (int)left : MLF_WIDE_PANEL;
-            /* Lines of the next panel, over all steps of this one. */
-            const int64_t panel = (int64_t)sizeof(REAL) * MLF_WIDE_PANEL * n_sums / 64;
-            const int steps = n_tiles * model->n_blocks * (MLF_WIDE_PANEL / WIDE(step));
-            ahead next = { .weights = model->weights, .stride = (ptrdiff_t)sizeof(REAL) * stride };
-            next.lines = (int)((panel + steps - 1) / steps);
-            next.line = (first / MLF_WIDE_PANEL + 1) * panel;
-            for (int t = 0; t < n_tiles; t++) {
-                const int begin = rows * t / n_tiles, end = rows * (t + 1) / n_tiles;
-                const int wraps = t + 1 == n_tiles;
-                const int to = wraps ? 0 : end;
-                const int n_next = rows * ((wraps ? 0 : t + 1) + 1) / n_tiles - to;
-                const REAL *x_next = x + to * stride + first + (wraps ? MLF_WIDE_PANEL : 0);
-                for (int r = begin; r < end; r++)
-                    memcpy(own[r - begin], x + r * stride + first, sizeof(REAL) * (size_t)width);
-                for (int b = 0; b < model->n_blocks; b++) {
-                    const int from = n_next * b / model->n_blocks;
-                    /* The last bytes of a line: what was before is in the panel at work. */
-                    next.x = (const char *)(x_next + from * stride) + 63;
-                    next.rows = n_next * (b + 1) / model->n_blocks - from;
-                    tiles[end - begin - 1](own[0], w + (ptrdiff_t)b * width * block, width,
-                                           sums + begin * n_sums + b * block, n_sums, &next);
-                    next.line += next.lines * (MLF_WIDE_PANEL / WIDE(step));
+    const int rows = plan->rows, n_tiles = plan->n_tiles, some = rows < MLF_WIDE_IN_TURN;
+    const ptrdiff_t half = (some ? MLF_WIDE_IN_TURN : rows) * (ptrdiff_t)WIDE(run_inputs);
+    const int64_t panel_bytes = (int64_t)sizeof(REAL) * MLF_WIDE_PANEL * n_sums;
+    const int64_t n_bursts = panel_bytes / (ROUND / ROUND_BURSTS);
+    /* Whole rounds are fetched before any of their lines is used. */
+    int64_t burst = n_bursts % ROUND_BURSTS ? n_bursts + ROUND_BURSTS : n_bursts;
+    ahead next = { .period = (int)(plan->panel_units * (MLF_WIDE_PANEL / STEP) / n_bursts) };
+    next.left = next.period;
+
+    for (int r = 0; r < rows; r++)
+        memcpy(sums + r * n_sums, model->bias, sizeof(REAL) * (size_t)n_sums);
+    const REAL *w = model->weights;
+    for (int64_t begin = 0; begin < model->n_inputs; begin += WIDE(run_inputs)) {
+        const REAL *x = plan->x + begin, *x_next = x + WIDE(run_inputs);
+        const int64_t inputs = model->n_inputs - begin;
+        const int run = inputs < WIDE(run_inputs) ? (int)inputs : WIDE(run_inputs);
+        const int copying = inputs >= 2 * WIDE(run_inputs) && !some;
+        const int second = begin / WIDE(run_inputs) % 2;
+        REAL *mine = copies + second * half, *others = copies + !second * half;
+        if (begin == 0 || run < WIDE(run_inputs) || some)
+            for (int r = 0; r < rows; r++)
+                memcpy(mine + r * WIDE(run_inputs), x + r * plan->stride,
+                       sizeof(REAL) * (size_t)run);
+        for (int first = 0, unit = 0; first < run; first += MLF_WIDE_PANEL, burst += n_bursts) {
+            const int n = run - first < MLF_WIDE_PANEL ? run - first : MLF_WIDE_PANEL;
+            next.weights = (const char *)model->weights + burst / ROUND_BURSTS * ROUND
+                           + burst % ROUND_BURSTS * 64;
+            for (int b = 0; b < n_blocks; b++, w += n * block)
+                for (int tile = 0; tile < n_tiles; tile++, unit++) {
+                    const int r = rows * tile / n_tiles, end = rows * (tile + 1) / n_tiles;
+                    WIDE(aim)(plan, x_next, others, copying, unit, &next);
+                    tiles[end - r - 1](mine + r * WIDE(run_inputs) + first, w, n,
+                                       sums + r * n_sums + b * block, n_sums, &next);
                 }
-            }
-            w += width * n_sums;
         }
+    }
+}
+
+static void WIDE(run)(const mlf_wide *model, const void *x, ptrdiff_t stride, int64_t n,
+                      void *scores, void *copies)
+{
+    const ptrdiff_t n_sums = (ptrdiff_t)model->n_blocks * model->vectors * WIDE(lanes);
+    const int64_t n_groups = (n + MLF_WIDE_GROUP - 1) / MLF_WIDE_GROUP;
+    /* As many rows of a tile as all tiles have time to copy. */
+    const int time = WIDE(run_panels) * model->n_blocks * MLF_WIDE_IN_TURN / PARTS;
+    const int most = time < MAX_ROWS ? time : MAX_ROWS;
+    for (int64_t i = 0; i < n_groups; i++) {
+        const int64_t begin = n * i / n_groups, end = n * (i + 1) / n_groups;
+        const int n_tiles = ((int)(end - begin) + most - 1) / most;
+        const int units = n_tiles * model->n_blocks;
+        const WIDE(plan) plan = { (const REAL *)x + begin * stride, stride, (int)(end - begin),
+                                  n_tiles, units, units * WIDE(run_panels) / PARTS };
+        WIDE(group)(model, &plan, (REAL *)scores + begin * n_sums, copies);
     }
 }

@@ -24,8 +24,9 @@ cdef extern from "nn_wide.h" nogil:
         int32_t vector_bytes
         int32_t max_vectors
     const mlf_wide_kernels *mlf_wide_kernels_for(mlf_isa isa)
+    size_t mlf_wide_scratch(int64_t n, int n_parts)
     void mlf_wide_batch(const mlf_wide_kernels *kernels, const mlf_wide *model, int size,
-                        const void *x, ptrdiff_t stride, int64_t n, void *scores,
+                        const void *x, ptrdiff_t stride, int64_t n, void *scores, void *scratch,
                         mlf_runner runner, int n_parts)
 
 
@@ -85,19 +86,27 @@ cdef class Wide:
         cdef cnp.ndarray result = np.empty((n, self.width), self.dtype)
         cdef const void *data = cnp.PyArray_DATA(x)
         cdef void *to = cnp.PyArray_DATA(result)
+        cdef cnp.ndarray room = aligned(mlf_wide_scratch(n, n_parts), 64)
+        cdef void *scratch = cnp.PyArray_DATA(room)
         cdef mlf_runner runner = pool_runner(strategy)
         with nogil:
-            mlf_wide_batch(self.kernels, &self.model, size, data, stride, n, to, runner, n_parts)
+            mlf_wide_batch(self.kernels, &self.model, size, data, stride, n, to, scratch, runner,
+                           n_parts)
         return result
 
 
+def aligned(size_t n_bytes, int alignment):
+    """Uninitialised bytes that begin at a multiple of a power of two."""
+    items = np.empty(n_bytes + alignment, np.uint8)
+    start = -items.ctypes.data % alignment
+    return items[start:start + n_bytes]
+
+
 def pack(weight, int n_blocks, int block):
-    """One array in the order of nn_wide.h, aligned to a cache line."""
+    """One array in the order of nn_wide.h, aligned to a page."""
     n_outputs, n_inputs = weight.shape
     width = n_blocks * block
-    items = np.empty(n_inputs * width * weight.itemsize + 64, np.uint8)
-    start = -items.ctypes.data % 64
-    packed = items[start:start + n_inputs * width * weight.itemsize].view(weight.dtype)
+    packed = aligned(n_inputs * width * weight.itemsize, 4096).view(weight.dtype)
     for first in range(0, n_inputs, MLF_WIDE_PANEL):
         part = weight[:, first:first + MLF_WIDE_PANEL]
         n = part.shape[1]

@@ -19,7 +19,7 @@ class LinearClassifier:
     """The index of the largest of ``weight @ x + bias``, for weights far beyond the caches.
 
     Computes in the weight's precision. The weights are kept packed, once, and read once for
-    every 240 examples.
+    every 128 examples.
 
     Parameters
     ----------
