@@ -1,6 +1,7 @@
 """Every kind of table gives the same answer, and a bad one a clear error."""
 
 import tracemalloc
+from collections import deque
 
 import numpy as np
 import pandas as pd
@@ -211,3 +212,50 @@ def test_first_refused_row_is_named(n_threads):
     for table in (X, pd.DataFrame(X), pd.DataFrame(X).astype(object), X.tolist()):
         with pytest.raises(mlfast.RecordError, match="in row 1700 "):
             predictor.predict(table, n_threads=n_threads)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 15, 16, 17, 40])
+@pytest.mark.parametrize("kind", [list, tuple, "sequence"])
+def test_a_few_records(predictor, kind, n_rows):
+    frame = FRAME.sample(n_rows, random_state=n_rows)
+    records = frame.to_dict("records")
+    records = deque(records) if kind == "sequence" else kind(records)
+    for method in ("predict", "predict_proba", "decision_function", "transform"):
+        answer = getattr(predictor, method)
+        assert answer(records).tobytes() == answer(frame).tobytes()
+        assert answer(records).dtype == answer(frame).dtype
+
+
+def test_first_refused_of_a_few_records_is_named():
+    linear = pytest.importorskip("sklearn.linear_model")
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    predictor = mlfast.compile(linear.LinearRegression().fit(X, X[:, 0]))
+    X[[7, 9], 1] = np.nan
+    for records in (X.tolist(), X[7:].tolist()):
+        with pytest.raises(mlfast.RecordError, match=f"in row {len(records) - 5} "):
+            predictor.predict(records)
+
+
+def test_a_few_records_that_cannot_be_read(predictor):
+    records = FRAME.head(4).to_dict("records")
+    del records[2]["Fare"]
+    with pytest.raises(mlfast.RecordError, match="Fare"):
+        predictor.predict(records)
+
+
+class Changing(list):
+    """Says one length, and gives so many records more."""
+
+    more = 0
+
+    def __iter__(self):
+        return iter((list(super().__iter__()) * 2)[: len(self) + self.more])
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+@pytest.mark.parametrize("n", [2, 16, 17, 300])
+def test_records_that_change_while_they_are_read(predictor, n, more):
+    records = Changing(FRAME.head(n).to_dict("records"))
+    records.more = more
+    with pytest.raises(ValueError, match="grew" if more > 0 else "shrank"):
+        predictor.predict(records)
