@@ -31,7 +31,7 @@ CORE = {path.name for path in NATIVE.glob("*.c")} - {*POOL, *NETWORKS, *WIDE, *F
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
 # Python's own flags ask for -g, which takes a fourth of the build's time and most of a wheel.
 FLAGS += ["-g0"]
-LINK = ["-pthread"]
+LINK = ["-pthread", "-lm"]
 ISA_FLAGS = {"baseline": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     avx2 = ["-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mf16c", "-mpopcnt", "-mlzcnt"]

@@ -187,9 +187,13 @@ static void apply(const mlf_output *o, uint8_t link, double a, double b, const d
     }
 }
 
-/* `apply` to one number, without its loops. */
+/* `apply` to one number, without its loops; the shortest links do not wait for a jump table. */
 static inline double apply_one(const mlf_output *o, uint8_t link, double a, double b, double x)
 {
+    if (link == MLF_IDENTITY)
+        return x;
+    if (link == MLF_SIGMOID_FLOAT32)
+        return (double)sigmoid_float32((float)x);
     switch ((mlf_link_name)link) {
 #define CASE_(name, expression) case name: return (expression);
     SCALAR_LINKS(CASE_)

@@ -8,33 +8,32 @@ typedef struct making {
     const mlf_forest *forest;
     const mlf_prepare *prepare;
     mlf_heap_node *nodes;
-    int32_t *rows;             /* the ensemble's leaf of every place below               */
+    size_t first_leaf;
+    int32_t *rows;             /* the ensemble's leaf of every place from there on       */
 } making;
 
-/* Lays the subtree of `node` out from place `at` of its level, whose nodes are `nodes`; `level`
- * levels are left. */
-static void place(const making *m, int64_t root, int64_t node, size_t at, int32_t level,
-                  mlf_heap_node *nodes)
+/* Lays the subtree of `node` out from place `at`; `level` levels are left. */
+static void place(const making *m, int64_t root, int64_t node, size_t at, int32_t level)
 {
     const mlf_forest *forest = m->forest;
     const mlf_ensemble *e = forest->ensemble;
     if (level == 0) {
-        m->rows[at] = forest->leaf[node];
+        m->rows[at - m->first_leaf] = forest->leaf[node];
         return;
     }
-    nodes[at] = (mlf_heap_node){ .key = UINT32_MAX ^ MLF_SIGN };   /* above a leaf: any way */
+    m->nodes[at] = (mlf_heap_node){ .key = UINT32_MAX ^ MLF_SIGN };   /* above a leaf: any way */
     int64_t left = node, right = node;
     if (e->feature[node] >= 0) {
         uint32_t key = (uint32_t)(m->prepare->ranks ? forest->rank[node] : forest->key[node]);
         int32_t entry = m->prepare->columns ? forest->column[node] : e->feature[node];
-        nodes[at].key = (key - 1) ^ MLF_SIGN;
-        nodes[at].entry = (uint32_t)(entry + (e->default_left[node] ? 0 : m->prepare->n_columns));
+        entry += e->default_left[node] ? 0 : m->prepare->n_columns;
+        m->nodes[at].key = (key - 1) ^ MLF_SIGN;
+        m->nodes[at].entry = (uint32_t)entry;
         left = root + e->left[node];
         right = root + e->right[node];
     }
-    nodes += (size_t)forest->n_trees << (forest->max_height - level);
-    place(m, root, left, 2 * at, level - 1, nodes);
-    place(m, root, right, 2 * at + 1, level - 1, nodes);
+    place(m, root, left, 2 * at, level - 1);
+    place(m, root, right, 2 * at + 1, level - 1);
 }
 
 const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head)
@@ -49,9 +48,9 @@ const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head)
         return "heap: categorical splits";
     if ((int64_t)n_trees << depth > 4 * e->n_nodes + 4096)
         return "heap: most trees far smaller than the largest";
-    size_t n_leaves = n_trees << depth, n_nodes = n_leaves - n_trees;
+    size_t n_leaves = n_trees << depth;        /* and as many nodes, n_trees places empty */
     mlf_heap *heap = in->memory->alloc(in->memory, sizeof *heap);
-    mlf_heap_node *nodes = in->memory->alloc(in->memory, n_nodes * sizeof *nodes + 1);
+    mlf_heap_node *nodes = in->memory->alloc(in->memory, n_leaves * sizeof *nodes + 1);
     int32_t *rows = malloc(n_leaves * sizeof *rows + 1);
     int whole = e->input_float32 && e->n_features <= 2 * forest->n_columns;
     mlf_prepare *prepare = whole ? mlf_prepare_features(e, in->memory)
@@ -60,11 +59,11 @@ const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head)
         free(rows);
         return MLF_NO_MEMORY;
     }
-    prepare->flip = MLF_SIGN;
-    making m = { .forest = forest, .prepare = prepare, .nodes = nodes, .rows = rows };
+    making m = { .forest = forest, .prepare = prepare, .nodes = nodes,
+                 .first_leaf = n_leaves, .rows = rows };
     for (size_t t = 0; t < n_trees; t++) {
         int64_t root = e->tree_offsets[forest->trees[t]];
-        place(&m, root, root, t, depth, nodes);
+        place(&m, root, root, n_trees + t, depth);
     }
     *heap = (mlf_heap){ .prepare = prepare, .n_trees = forest->n_trees, .depth = depth,
                         .nodes = nodes };

@@ -1,8 +1,8 @@
 /* Layout "heap": complete binary trees of one depth, walked without branches.
  *
- * Level after level, the nodes of all trees: node j of tree t stands at t * 2^level + j of its
- * level, so its children are at twice that place in the next one, whichever the tree. Shallower
- * leaves are repeated below. Numeric splits only.
+ * One heap with a root for every tree: tree t's stands at n_trees + t, and the children of the node
+ * at i at 2 i and 2 i + 1, whichever the tree and the level. Shallower leaves are repeated below.
+ * Numeric splits only.
  */
 #ifndef MLF_TREES_HEAP_H
 #define MLF_TREES_HEAP_H
@@ -16,10 +16,10 @@ typedef struct mlf_heap_node {
 
 typedef struct mlf_heap {
     mlf_layout_data common;
-    const mlf_prepare *prepare;    /* unsigned words                                         */
-    mlf_sum sum;               /* values: [n_trees][2^depth][width]                      */
+    const mlf_prepare *prepare;    /* words                                              */
+    mlf_sum sum;               /* values: [n_trees][2^depth][width], from place n_trees * 2^depth */
     int32_t n_trees, depth;
-    const mlf_heap_node *nodes;    /* [n_trees * (2^depth - 1)]                          */
+    const mlf_heap_node *nodes;    /* [n_trees * 2^depth], from n_trees on               */
 } mlf_heap;
 
 #define MLF_DECLARE_(isa) MLF_DECLARE_HEAD(mlf_heap, isa)

@@ -1,13 +1,17 @@
 /* Walk over complete trees (trees_heap.h).
  *
- *   i <- 2 i + (v[entry_i] > key_i)        depth times, from the tree's number
+ *   i <- 2 i + (v[entry_i] > key_i)        depth times, from the tree's root
  *
  * The chain of loads of one tree is slow; `chains` trees (or rows) in flight hide it.
  */
 #include "trees_heap.h"
 
+#include "trees_words.h"
+
 #define MOST_CHAINS 10             /* as many as there are registers for              */
 #define ROW_CHAINS 8
+
+#define INLINE static inline __attribute__((always_inline))
 
 /* Keeps a number where it is: no packing of several into a vector that is taken apart again. */
 #define KEEP(x) __asm__("" : "+r"(x))
@@ -15,8 +19,7 @@
 /* 2 i + (nodes[i].key < v[nodes[i].entry]): the comparison sets the carry that the addition takes.
  * Compilers find that neither from the C nor from the intrinsics, and take twice as many
  * instructions; with AVX-512 they pass the loaded words through vector registers. */
-static inline __attribute__((always_inline)) uint64_t
-child(uint64_t i, const mlf_heap_node *nodes, const uint32_t *v)
+INLINE uint64_t child(uint64_t i, const mlf_heap_node *nodes, const uint32_t *v)
 {
 #if MLF_X86
     uint64_t word;
@@ -33,53 +36,85 @@ child(uint64_t i, const mlf_heap_node *nodes, const uint32_t *v)
 #endif
 }
 
-/* Chain j walks with the row at v + j * step from i[j], a tree's number, which ends as its
- * leaf's. */
-static inline __attribute__((always_inline)) void
-descend(const mlf_heap *heap, const uint32_t *v, size_t step, int chains, uint64_t *i)
+/* Chain j walks with the row at v + j * step from the root of tree t + j * stride to the place of
+ * its leaf. */
+INLINE void descend(const mlf_heap *heap, int32_t t, int stride, const uint32_t *v, size_t step,
+                    int chains, uint64_t *i)
 {
     const mlf_heap_node *nodes = heap->nodes;
-    size_t width = (size_t)heap->n_trees;
-    for (const mlf_heap_node *end = nodes + (width << heap->depth) - width; nodes < end;) {
+    const uint64_t root = (uint64_t)heap->n_trees + (uint64_t)t;
+    MLF_UNROLL for (int j = 0; j < chains; j++) {
+        i[j] = root + (uint64_t)(j * stride);
+        KEEP(i[j]);
+    }
+    for (int32_t level = heap->depth; level > 0; level--)
         MLF_UNROLL for (int j = 0; j < chains; j++)
             i[j] = child(i[j], nodes, v + (size_t)j * step);
-        nodes += width;
-        width *= 2;
-    }
+    MLF_UNROLL for (int j = 0; j < chains; j++)
+        KEEP(i[j]);
 }
 
-static inline __attribute__((always_inline)) void
-trees_of_row(const mlf_heap *heap, int32_t t, int chains, const uint32_t *row, int32_t *leaf)
+/* How the trees' leaves are used: added up as they come, which most models allow, or noted. */
+enum { ADD_FLOATS, ADD_DOUBLES, NOTE };
+
+typedef struct sums { float f; double d; } sums;
+
+/* The chains' leaves, of the trees from t on. `values` is where those of place 0 would stand. */
+INLINE void take_leaves(const uint64_t *i, int chains, int how, uintptr_t values, uint64_t first,
+                        sums *sum, int32_t *leaf)
 {
-    uint64_t i[MOST_CHAINS];
-    MLF_UNROLL for (int j = 0; j < chains; j++) {
-        i[j] = (uint64_t)(t + j);
-        KEEP(i[j]);
-    }
-    descend(heap, row, 0, chains, i);
-    MLF_UNROLL for (int j = 0; j < chains; j++) {
-        KEEP(i[j]);
-        leaf[t + j] = (int32_t)i[j];
-    }
+    MLF_UNROLL for (int j = 0; j < chains; j++)
+        if (how == ADD_FLOATS)
+            sum->f += *(const float *)(values + i[j] * sizeof(float));
+        else if (how == ADD_DOUBLES)
+            sum->d += *(const double *)(values + i[j] * sizeof(double));
+        else
+            leaf[j] = (int32_t)(i[j] - first);
 }
 
-void MLF_FN(mlf_heap_one)(const void *data, const double *x, double *raw, void *scratch)
+INLINE void one(const mlf_heap *heap, const uint32_t *row, int how, double *raw, int32_t *leaf)
 {
-    const mlf_heap *heap = data;
-    int32_t *row = scratch;
-    int32_t *leaf = row + mlf_row_words(heap->prepare);
-    MLF_FN(mlf_prepare_words)(heap->prepare, x, 1, row);
+    const uint64_t first = (uint64_t)heap->n_trees << heap->depth;
+    const size_t size = how == ADD_FLOATS ? sizeof(float) : sizeof(double);
+    const uintptr_t values = (uintptr_t)heap->sum.values - first * size;
+    sums sum = { .d = mlf_sum_start(&heap->sum, 0) };
+    sum.f = (float)sum.d;
     for (int32_t t = 0, n = heap->n_trees; t < n;) {
         int32_t left = n - t, chains = left >= 2 * MOST_CHAINS ? MOST_CHAINS
                                      : left > MOST_CHAINS ? (left + 1) / 2 : left;
+        uint64_t i[MOST_CHAINS];
         switch (chains) {
-#define CASE(c) case c: trees_of_row(heap, t, c, (const uint32_t *)row, leaf); break;
+#define CASE(c)                                                                                \
+        case c:                                                                                \
+            descend(heap, t, 1, row, 0, c, i);                                                 \
+            take_leaves(i, c, how, values, first, &sum, leaf + t);                             \
+            break;
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10)
 #undef CASE
         }
         t += chains;
     }
-    mlf_sum_leaves(&heap->sum, leaf, raw);
+    if (how == NOTE)
+        mlf_sum_leaves(&heap->sum, leaf, raw);
+    else
+        raw[0] = mlf_sum_finish(&heap->sum, 0, how == ADD_FLOATS ? (double)sum.f : sum.d);
+}
+
+void MLF_FN(mlf_heap_one)(const void *data, const double *x, double *raw, void *scratch)
+{
+    const mlf_heap *heap = data;
+    int32_t *row = scratch, *leaf = row + mlf_row_words(heap->prepare);
+    const uint32_t *words = scratch;
+    if (heap->prepare->plain)
+        mlf_plain_words(heap->prepare, x, row);
+    else
+        MLF_FN(mlf_prepare_words)(heap->prepare, x, 1, row);
+    if (heap->sum.n_outputs > 1)
+        one(heap, words, NOTE, raw, leaf);
+    else if (heap->sum.float32)
+        one(heap, words, ADD_FLOATS, raw, leaf);
+    else
+        one(heap, words, ADD_DOUBLES, raw, leaf);
 }
 
 /* Rows are prepared once; then tree by tree, 8 rows in flight. */
@@ -87,6 +122,7 @@ void MLF_FN(mlf_heap_block)(const void *data, const double *x, ptrdiff_t stride,
                             double *raw, void *scratch)
 {
     const mlf_heap *heap = data;
+    const int32_t first = heap->n_trees << heap->depth;
     size_t row_size = mlf_row_words(heap->prepare);
     int32_t *rows = scratch, *leaf = rows + MLF_BLOCK * row_size;
     for (int32_t r = 0; r < n; r++)
@@ -97,11 +133,10 @@ void MLF_FN(mlf_heap_block)(const void *data, const double *x, ptrdiff_t stride,
             k++;
         for (int32_t r = 0; r < n; r += ROW_CHAINS) {     /* rows past the last lead nowhere */
             uint64_t i[ROW_CHAINS];
-            for (int j = 0; j < ROW_CHAINS; j++)
-                i[j] = (uint64_t)t;
-            descend(heap, (const uint32_t *)rows + (size_t)r * row_size, row_size, ROW_CHAINS, i);
+            descend(heap, t, 0, (const uint32_t *)rows + (size_t)r * row_size, row_size,
+                    ROW_CHAINS, i);
             for (int j = 0; j < ROW_CHAINS && r + j < n; j++)
-                leaf[r + j] = (int32_t)i[j];
+                leaf[r + j] = (int32_t)i[j] - first;
         }
         mlf_sum_block_add(&heap->sum, k, leaf, raw, stride, n);
     }

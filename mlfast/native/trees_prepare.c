@@ -160,6 +160,11 @@ static int list_pivots(mlf_prepare *p, mlf_memory *memory)
     return 0;
 }
 
+static int is_plain(const mlf_prepare *p)
+{
+    return p->identity && !p->ranks && !p->any_zero && p->n_columns >= 8;
+}
+
 mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *memory)
 {
     const mlf_ensemble *e = forest->ensemble;
@@ -189,6 +194,7 @@ mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *m
                            : ranks && make_cuts(&columns[c], column, e->input_float32, memory))
             return NULL;
     }
+    p->plain = is_plain(p);
     if (ranks && list_pivots(p, memory))
         return NULL;
     return p;
@@ -210,5 +216,6 @@ mlf_prepare *mlf_prepare_features(const mlf_ensemble *e, mlf_memory *memory)
         zero_missing[f] = f < n && e->zero_as_missing[f];
         p->any_zero |= zero_missing[f];
     }
+    p->plain = is_plain(p);
     return p;
 }

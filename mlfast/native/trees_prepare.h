@@ -51,9 +51,9 @@ typedef struct mlf_prepare {
     int32_t n_features, n_columns, n_numeric;
     int32_t float32;           /* inputs are rounded to float                            */
     int32_t ranks;             /* 1: values are ranks; 0: 32-bit keys (needs float32)    */
-    uint32_t flip;             /* words are `^ flip`; MLF_SIGN: unsigned in their order  */
     int32_t any_zero;          /* some column takes zeros for missing                    */
     int32_t identity;          /* column c reads feature c                               */
+    int32_t plain;             /* and keys, 8 or more, are all that there is to do       */
     uint8_t category_rule;
     const uint8_t *zero_missing;   /* (n_columns + 8,)                                   */
     const int32_t *feature;        /* (n_columns + 8,)                                   */
@@ -69,10 +69,11 @@ mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *m
 /* 32-bit keys of all features as they stand, used or not: rows are read without indices. */
 mlf_prepare *mlf_prepare_features(const mlf_ensemble *ensemble, mlf_memory *memory);
 
-/* A row as integers: v[c] is column c's copy with missing values left, v[n_columns + c] the copy
- * with missing values right; codes are in both. x: feature f at x[f * stride].
- * v: int32[2 * n_columns + 8], v[2 * n_columns] INT32_MIN, which is below every K; the rest is
- * undefined. All but codes are `^ flip`.
+/* A row as words: v[c] is column c's copy with missing values left, v[n_columns + c] the copy
+ * with missing values right; codes are in both. Keys and ranks are `^ MLF_SIGN`, so that they are in
+ * the order of unsigned numbers, in which missing values are 0 or the largest.
+ * x: feature f at x[f * stride]. v: int32[2 * n_columns + 8], v[2 * n_columns] 0; the rest is
+ * undefined.
  * Or as codes alone: column c's rank or category, n + 1 where it is missing. codes:
  * int32[n_columns + 8]; needs ranks. */
 #define MLF_DECLARE_(isa)                                                                       \

@@ -111,7 +111,6 @@ const char *mlf_walk_lower(const mlf_lowering *in, mlf_head *head)
     mlf_prepare *prepare = mlf_prepare_make(forest, !forest->ensemble->input_float32, in->memory);
     if (sets == NULL || prepare == NULL || mlf_sum_make(&walk->sum, forest, NULL, 0, in->memory))
         return MLF_NO_MEMORY;
-    prepare->flip = MLF_SIGN;
     walk->prepare = prepare;
     memcpy(sets, forest->sets, words * sizeof *sets);
     walk->sets = sets;
