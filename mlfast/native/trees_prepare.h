@@ -70,8 +70,8 @@ mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *m
 mlf_prepare *mlf_prepare_features(const mlf_ensemble *ensemble, mlf_memory *memory);
 
 /* A row as words: v[c] is column c's copy with missing values left, v[n_columns + c] the copy
- * with missing values right; codes are in both. Keys and ranks are `^ MLF_SIGN`, so that they are in
- * the order of unsigned numbers, in which missing values are 0 or the largest.
+ * with missing values right; codes are in both. Keys and ranks are `^ MLF_SIGN`, so that they are
+ * in the order of unsigned numbers, in which missing values are 0 or the largest.
  * x: feature f at x[f * stride]. v: int32[2 * n_columns + 8], v[2 * n_columns] 0; the rest is
  * undefined.
  * Or as codes alone: column c's rank or category, n + 1 where it is missing. codes:
