@@ -51,6 +51,14 @@ static int64_t measure(const mlf_forest *forest, int32_t *wide)
     return words;
 }
 
+/* A tree's leaves follow each other, in the order of its nodes. */
+static int32_t first_leaf(const mlf_forest *forest, int64_t node)
+{
+    while (forest->ensemble->feature[node] >= 0)
+        node++;
+    return forest->leaf[node];
+}
+
 static const char *place_trees(mlf_walk *walk, const mlf_lowering *in)
 {
     const mlf_forest *forest = in->forest;
@@ -67,9 +75,12 @@ static const char *place_trees(mlf_walk *walk, const mlf_lowering *in)
     }
     uint32_t *roots = in->memory->alloc(in->memory, (size_t)padded * sizeof *roots + 1);
     int32_t *heights = in->memory->alloc(in->memory, (size_t)padded * sizeof *heights + 1);
+    int32_t *sizes = in->memory->alloc(in->memory, (size_t)n_trees * sizeof *sizes + 1);
+    int32_t *leaves = in->memory->alloc(in->memory, (size_t)n_trees * sizeof *leaves + 1);
     void *nodes = in->memory->alloc(in->memory, (size_t)places * node_size);
     int32_t *place = malloc((size_t)(2 * largest + 1) * sizeof *place);
-    if (roots == NULL || heights == NULL || nodes == NULL || place == NULL) {
+    if (roots == NULL || heights == NULL || sizes == NULL || leaves == NULL || nodes == NULL
+        || place == NULL) {
         free(place);
         return MLF_NO_MEMORY;
     }
@@ -87,12 +98,16 @@ static const char *place_trees(mlf_walk *walk, const mlf_lowering *in)
         place_tree(walk, forest, root, n, place, nodes, at);
         roots[t] = (uint32_t)at;
         heights[t] = forest->height[root];
+        sizes[t] = (int32_t)used;
+        leaves[t] = first_leaf(forest, root);
         at += (used + per_line - 1) / per_line * per_line;
     }
     free(place);
     walk->nodes = nodes;
     walk->roots = roots;
     walk->heights = heights;
+    walk->sizes = sizes;
+    walk->leaves = leaves;
     walk->n_trees = n_trees;
     return NULL;
 }

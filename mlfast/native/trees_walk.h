@@ -37,6 +37,8 @@ typedef struct mlf_walk {
     const void *nodes;
     const uint32_t *roots;     /* (n_trees rounded up to MLF_WALK_PADDING,)              */
     const int32_t *heights;    /* (n_trees rounded up to MLF_WALK_PADDING,)              */
+    const int32_t *sizes;      /* (n_trees,) places of each tree's nodes                 */
+    const int32_t *leaves;     /* (n_trees,) each tree's first row of values             */
     const uint32_t *sets;
 } mlf_walk;
 
