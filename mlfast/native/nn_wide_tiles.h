@@ -49,6 +49,8 @@ MLF_INLINE void WIDE(tile)(const int rows, const int vectors, const REAL *x, con
                     left = next->period;
                 }
                 __builtin_prefetch(fetched + row * stride, 0, 2);
+                /* A copy's bytes often span two lines: both must be near when it comes. */
+                __builtin_prefetch(from + row * stride + 191, 0, 3);
                 memcpy(to + row * MLF_WIDE_RUN, from + row * stride, 64);
                 MLF_UNROLL for (int i = 0; i < STEP; i++, x++, w += vectors * WIDE(lanes))
                     WIDE(add)(rows, vectors, x, w, sum);
