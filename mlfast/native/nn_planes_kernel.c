@@ -38,17 +38,24 @@ MLF_INLINE void tile(const int channels, const mlf_nn_op *op, const float *in, c
     const ptrdiff_t plane = (ptrdiff_t)op->out_height * op->out_width;
     /* what a sum is at least; NaN stays NaN */
     const vec least = v_all(op->activation == MLF_NN_RELU ? 0.0f : -INFINITY);
-    if (op->pool == 1 && n_positions == 4 * MLF_V) {
+    if (op->pool == 2) {
+        MLF_UNROLL for (int c = 0; c < channels; c++) {
+            vec a = v_max_nan(sum[c][0], sum[c][1]), b = v_max_nan(sum[c][2], sum[c][3]);
+            vec value = v_max(least, v_max_nan(a, b));
+            if (n_positions >= MLF_V)
+                v_store(out + c * plane, value);
+            else
+                v_store_n(out + c * plane, value, n_positions);
+        }
+        return;
+    }
+    if (n_positions == 4 * MLF_V) {
         MLF_UNROLL for (int c = 0; c < channels; c++)
             MLF_UNROLL for (int j = 0; j < 4; j++)
                 v_store(out + c * plane + j * MLF_V, v_max(least, sum[c][j]));
         return;
     }
-    MLF_UNROLL for (int c = 0; c < channels; c++) {
-        if (op->pool == 2) {
-            vec a = v_max_nan(sum[c][0], sum[c][1]), b = v_max_nan(sum[c][2], sum[c][3]);
-            sum[c][0] = v_max_nan(a, b);
-        }
+    MLF_UNROLL for (int c = 0; c < channels; c++)
         MLF_UNROLL for (int j = 0; j < 4; j++) {
             int n = n_positions - j * MLF_V;
             vec value = v_max(least, sum[c][j]);
@@ -57,7 +64,6 @@ MLF_INLINE void tile(const int channels, const mlf_nn_op *op, const float *in, c
             else if (n > 0)
                 v_store_n(out + c * plane + j * MLF_V, value, n);
         }
-    }
 }
 
 MLF_NN_RUN(mlf_nn_conv_planes)
