@@ -17,7 +17,7 @@
 #include "isa.h"
 #include "pool.h"
 
-#define MLF_WIDE_PANEL 128
+#define MLF_WIDE_PANEL 64
 /* Bytes of an example that are copied at a time, some panels, and rows copied in turn. */
 #define MLF_WIDE_RUN 2048
 #define MLF_WIDE_IN_TURN 4
