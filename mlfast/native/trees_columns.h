@@ -2,6 +2,7 @@
 #ifndef MLF_TREES_COLUMNS_H
 #define MLF_TREES_COLUMNS_H
 
+#include "trees_fetch.h"
 #include "trees_planes.h"
 #include "trees_prepare.h"
 
@@ -22,23 +23,6 @@ static inline int32_t mlf_rank_planes(int32_t n) { return n <= 15 ? 4 : n <= 63 
                                mlf_mask *planes);
 MLF_FOR_EACH_ISA(MLF_DECLARE_)
 #undef MLF_DECLARE_
-
-/* Memory that is wanted soon, fetched into the second cache bit by bit. */
-typedef struct mlf_ahead {
-    const char *at, *end;
-} mlf_ahead;
-
-static inline void mlf_fetch(mlf_ahead *ahead, int32_t lines)
-{
-    for (; lines > 0 && ahead->at < ahead->end; lines--, ahead->at += 64)
-        __builtin_prefetch(ahead->at, 0, 2);
-}
-
-/* Lines at a time, for half of what is left at so many times. */
-static inline int32_t mlf_fetch_share(const mlf_ahead *ahead, int32_t times)
-{
-    return (int32_t)((ahead->end - ahead->at) / 128 / (times + 1)) + 1;
-}
 
 /* The same for all columns, from the rows of an array; MLF_RANK_PLANES masks a column. */
 #define MLF_DECLARE_(isa)                                                                      \

@@ -6,7 +6,6 @@
  * is a row of the same tree, and the next tree is fetched meanwhile. Many registers are in flight,
  * to hide the misses of their gathers.
  */
-#include "trees_columns.h"
 #include "trees_walk.h"
 
 #if defined(__AVX512VBMI__)
@@ -66,24 +65,12 @@ INLINE __m512i next(const mlf_walk *walk, const values *v, __m512i i, __m512i of
     return _mm512_mask_add_epi32(i, right, i, _mm512_set1_epi32(1));
 }
 
-/* What a tree consists of, to be fetched in small pieces. */
-typedef struct tree_ahead {
-    mlf_ahead nodes, values;
-    int32_t share;             /* lines of each at a time */
-} tree_ahead;
-
-INLINE void fetch_some(tree_ahead *ahead)
-{
-    mlf_fetch(&ahead->nodes, ahead->share);
-    mlf_fetch(&ahead->values, ahead->share);
-}
-
 /* Walks up to REGISTERS x 16 chains to their leaves. */
 INLINE void descend(const mlf_walk *walk, const values *v, __m512i *i, const __m512i *offset,
-                    int registers, int32_t height, tree_ahead *ahead)
+                    int registers, int32_t height, mlf_tree_ahead *ahead)
 {
     for (int32_t level = 0; level < height; level++) {
-        fetch_some(ahead);
+        mlf_fetch_some(ahead);
         __mmask16 moved = 0;
         MLF_UNROLL for (int j = 0; j < registers; j++) {
             __m512i to = next(walk, v, i[j], offset[j]);
@@ -112,7 +99,7 @@ INLINE void trees_of_row(const mlf_walk *walk, const values *v, int32_t t, int r
         int32_t highest = _mm512_reduce_max_epi32(_mm512_loadu_si512(walk->heights + t + 16 * j));
         height = highest > height ? highest : height;
     }
-    tree_ahead nothing = { .share = 0 };
+    mlf_tree_ahead nothing = { .share = 0 };
     descend(walk, v, i, offset, registers, height, &nothing);
     for (int j = 0; j < registers; j++)
         leaves_of(walk, i[j], leaf + t + 16 * j);
@@ -139,22 +126,6 @@ void mlf_gather_one_avx512(const void *data, const double *x, double *raw, void 
     mlf_sum_leaves(&walk->sum, leaf, raw);
 }
 
-/* Tree t, in as many pieces as the levels that n rows take. */
-static tree_ahead fetch_tree(const mlf_walk *walk, int32_t t, int32_t n, int32_t levels)
-{
-    const size_t width = walk->sum.vectors ? (size_t)walk->sum.n_outputs : 1;
-    const size_t size = width * (walk->sum.float32 ? sizeof(float) : sizeof(double));
-    const size_t n_nodes = (size_t)walk->sizes[t];
-    const char *nodes = (const char *)walk->nodes + walk->roots[t] * sizeof(mlf_walk_node);
-    const char *values = (const char *)walk->sum.values + (size_t)walk->leaves[t] * size;
-    const size_t most = size / 2 > sizeof(mlf_walk_node) ? size / 2 : sizeof(mlf_walk_node);
-    const int32_t pieces = (n + 16 * REGISTERS - 1) / (16 * REGISTERS) * levels + 1;
-    return (tree_ahead){
-        .nodes = { nodes, nodes + n_nodes * sizeof(mlf_walk_node) },
-        .values = { values, values + n_nodes / 2 * size },
-        .share = (int32_t)(n_nodes * most / 64) / pieces + 1 };
-}
-
 /* Rows are prepared once; then tree by tree, REGISTERS x 16 rows in flight. */
 void mlf_gather_block_avx512(const void *data, const double *x, ptrdiff_t stride, int32_t n,
                              double *raw, void *scratch)
@@ -171,8 +142,8 @@ void mlf_gather_block_avx512(const void *data, const double *x, ptrdiff_t stride
     for (int32_t t = 0, k = 0; t < walk->n_trees; t++) {
         while (!walk->sum.vectors && t == walk->sum.first[k + 1])
             k++;
-        const int32_t after = t + 1 < walk->n_trees ? t + 1 : 0;
-        tree_ahead ahead = fetch_tree(walk, after, n, walk->heights[t]);
+        const int32_t groups = (n + 16 * REGISTERS - 1) / (16 * REGISTERS);
+        mlf_tree_ahead ahead = mlf_fetch_next(walk, t, groups * walk->heights[t]);
         for (int32_t r = 0; r < n; r += 16 * REGISTERS) {
             __m512i i[REGISTERS], offset[REGISTERS];
             for (int j = 0; j < REGISTERS; j++) {   /* past the last row: the last row again */

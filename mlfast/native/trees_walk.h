@@ -7,6 +7,7 @@
 #ifndef MLF_TREES_WALK_H
 #define MLF_TREES_WALK_H
 
+#include "trees_fetch.h"
 #include "trees_layout.h"
 
 #define MLF_WALK_CHAINS 8
@@ -41,6 +42,33 @@ typedef struct mlf_walk {
     const int32_t *leaves;     /* (n_trees,) each tree's first row of values             */
     const uint32_t *sets;
 } mlf_walk;
+
+/* What a tree consists of, to be fetched in pieces while rows walk the one before it. */
+typedef struct mlf_tree_ahead {
+    mlf_ahead nodes, values;
+    int32_t share;             /* lines of each at a time                                */
+} mlf_tree_ahead;
+
+static inline mlf_tree_ahead mlf_fetch_next(const mlf_walk *walk, int32_t t, int32_t pieces)
+{
+    const int32_t next = t + 1 < walk->n_trees ? t + 1 : 0;    /* of the next block */
+    const size_t width = walk->sum.vectors ? (size_t)walk->sum.n_outputs : 1;
+    const size_t size = width * (walk->sum.float32 ? sizeof(float) : sizeof(double));
+    const size_t node = walk->wide ? sizeof(mlf_walk_wide_node) : sizeof(mlf_walk_node);
+    const size_t nodes = (size_t)walk->sizes[next] * node;
+    const size_t values = (size_t)walk->sizes[next] / 2 * size;    /* as many leaves */
+    const char *from = (const char *)walk->nodes + walk->roots[next] * node;
+    const char *first = (const char *)walk->sum.values + (size_t)walk->leaves[next] * size;
+    return (mlf_tree_ahead){
+        .nodes = { from, from + nodes }, .values = { first, first + values },
+        .share = (int32_t)((nodes > values ? nodes : values) / 64) / (pieces + 1) + 1 };
+}
+
+static inline void mlf_fetch_some(mlf_tree_ahead *ahead)
+{
+    mlf_fetch(&ahead->nodes, ahead->share);
+    mlf_fetch(&ahead->values, ahead->share);
+}
 
 #define MLF_DECLARE_(isa) MLF_DECLARE_HEAD(mlf_walk, isa)
 MLF_FOR_EACH_ISA(MLF_DECLARE_)
