@@ -32,7 +32,6 @@ cdef struct Data:
     mlf_workspace offsets
     size_t workspace
     mlf_want want
-    bint direct         # the features are the slots: nothing to copy
     int32_t n_inputs
     Input *inputs
 
@@ -78,7 +77,8 @@ cdef class Function:
             if read.vocabulary >= 0:
                 address = native.vocabularies[read.vocabulary]
                 data.inputs[i].vocabulary = <const mlf_vocabulary *><size_t>address
-        data.direct = (
+        # The features are the slots: nothing to copy, nothing to encode.
+        direct = (
             model.head is not None and native.numeric and native.plan.encoder.n_steps == 0
             and list(input_slots) == list(range(native.plan.encoder.n_slots))
             and all(read.field == slot for read, slot in zip(model.inputs, input_slots))
@@ -86,7 +86,7 @@ cdef class Function:
         self.n_features = len(model.fields)
         self.n_outputs = (native.plan.encoder.n_outputs if model.head is None
                           else native.plan.output.n_values)
-        self.run = run
+        self.run = run_direct if direct else run
         self._owner = predictor
 
     def __dealloc__(self):
@@ -101,6 +101,21 @@ cdef class Function:
     @property
     def user_data(self):
         return <uintptr_t>self.data
+
+
+cdef int run_direct(const void *user_data, const double *features, double *out) noexcept nogil:
+    cdef const Data *data = <const Data *>user_data
+    cdef char stack[STACK + ALIGNMENT]
+    cdef void *memory
+    if data.workspace <= STACK:
+        _plan.run_row(data.plan, features, out, aligned(stack))
+        return 0
+    memory = PyMem_RawMalloc(data.workspace + ALIGNMENT)
+    if memory == NULL:
+        return NO_MEMORY
+    _plan.run_row(data.plan, features, out, aligned(memory))
+    PyMem_RawFree(memory)
+    return 0
 
 
 cdef int run(const void *user_data, const double *features, double *out) noexcept nogil:
@@ -129,11 +144,6 @@ cdef int run_in(const Data *data, const double *features, double *out,
     w.raw = <double *>(memory + <size_t>data.offsets.raw)
     w.decisions = <double *>(memory + <size_t>data.offsets.decisions)
     w.scratch = memory + <size_t>data.offsets.scratch
-    if data.direct:
-        w.slots = <double *>features        # a head alone only reads them
-        w.values = out
-        _plan.run_one(data.plan, data.want, &w, &status)
-        return 0
     w.values = <double *>(memory + <size_t>data.offsets.values)
     while read < end:
         x = features[read.field]

@@ -156,6 +156,7 @@ cdef extern from "run.h" nogil:
     int32_t mlf_block_stride(int32_t rows)
     mlf_workspace mlf_carve(const mlf_plan *plan, void *memory, int32_t stride)
     int mlf_run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w, mlf_status *status)
+    void mlf_run_row(const mlf_plan *plan, const double *x, double *values, void *memory)
     ctypedef struct mlf_rows:
         int64_t first, n
         int32_t block
@@ -207,6 +208,8 @@ cdef int run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w,
 cdef void link(const mlf_output *output, const double *decisions, double *values) noexcept nogil
 cdef int32_t label(const mlf_output *output, const double *decisions,
                    const double *values) noexcept nogil
+cdef void run_row(const mlf_plan *plan, const double *x, double *values,
+                  void *memory) noexcept nogil
 cdef int32_t block_rows(const mlf_plan *plan, int64_t n_rows) noexcept nogil
 cdef size_t workspace_few(const mlf_plan *plan, int32_t n_rows) noexcept nogil
 cdef size_t workspace_block(const mlf_plan *plan, int64_t n_rows) noexcept nogil

@@ -67,6 +67,11 @@ cdef int run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w,
     return mlf_run_one(plan, want, w, status)
 
 
+cdef void run_row(const mlf_plan *plan, const double *x, double *values,
+                  void *memory) noexcept nogil:
+    mlf_run_row(plan, x, values, memory)
+
+
 cdef void link(const mlf_output *output, const double *decisions, double *values) noexcept nogil:
     mlf_link(output, decisions, values)
 

@@ -79,6 +79,23 @@ int mlf_run_one(const mlf_plan *p, mlf_want want, const mlf_workspace *w, mlf_st
     return 0;
 }
 
+void mlf_run_row(const mlf_plan *p, const double *x, double *values, void *memory)
+{
+    const mlf_output *o = &p->output;
+    if (p->head.n_outputs == 1) {              /* most models: the sum needs no memory */
+        double sum;
+        p->head.one(p->head.data, x, &sum, memory);
+        if (o->decision_link != MLF_IDENTITY)
+            mlf_decide(o, &sum, 1, &sum);
+        mlf_link(o, &sum, values);
+        return;
+    }
+    const mlf_workspace w = mlf_carve(p, memory, 1);
+    p->head.one(p->head.data, x, w.raw, w.scratch);
+    mlf_decide(o, w.raw, p->head.n_outputs, w.decisions);
+    mlf_link(o, w.decisions, values);
+}
+
 static void put(void *out, int float32, int64_t at, const double *x, int32_t n)
 {
     if (float32)

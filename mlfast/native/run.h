@@ -39,6 +39,10 @@ typedef enum mlf_want {
 /* One record, read into w->slots already. Returns 1 at a refusal. */
 int mlf_run_one(const mlf_plan *plan, mlf_want want, const mlf_workspace *w, mlf_status *status);
 
+/* Values of one record of a plan that has nothing to encode; x: double[n_slots], memory:
+ * mlf_workspace_one bytes, 64-byte aligned. */
+void mlf_run_row(const mlf_plan *plan, const double *x, double *values, void *memory);
+
 /* Where a batch's answers go, row by row; NULL: not wanted. */
 typedef struct mlf_sinks {
     double *encoded;      /* (n_rows, n_outputs of the encoder)                  */

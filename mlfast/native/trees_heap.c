@@ -65,8 +65,11 @@ const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head)
         int64_t root = e->tree_offsets[forest->trees[t]];
         place(&m, root, root, n_trees + t, depth);
     }
+    int32_t n_groups = (forest->n_trees + MLF_HEAP_CHAINS - 1) / MLF_HEAP_CHAINS;
     *heap = (mlf_heap){ .prepare = prepare, .n_trees = forest->n_trees, .depth = depth,
                         .nodes = nodes };
+    if (n_groups > 0)
+        heap->chains = (forest->n_trees + n_groups - 1) / n_groups;
     int failed = mlf_sum_make(&heap->sum, forest, rows, (int64_t)n_leaves, in->memory);
     free(rows);
     if (failed)
@@ -76,5 +79,8 @@ const char *mlf_heap_lower(const mlf_lowering *in, mlf_head *head)
     head->scratch_one = row + mlf_aligned(n_trees * sizeof(int32_t));
     head->scratch_block = MLF_BLOCK * (row + sizeof(int32_t));
     MLF_SET_HEAD(head, mlf_heap, in->isa);
+    static mlf_one *const few[] = MLF_ISA_TABLE(mlf_heap_few_one);
+    if (n_groups <= 1 && prepare->plain && e->n_outputs == 1 && e->sum_float32)
+        head->one = few[in->isa];
     return NULL;
 }

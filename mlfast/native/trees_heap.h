@@ -9,6 +9,8 @@
 
 #include "trees_layout.h"
 
+#define MLF_HEAP_CHAINS 10         /* trees of a row in flight: there are registers for   */
+
 typedef struct mlf_heap_node {
     uint32_t key;              /* right when v[entry] > key                              */
     uint32_t entry;            /* index into the prepared row (trees_prepare.h)          */
@@ -19,10 +21,11 @@ typedef struct mlf_heap {
     const mlf_prepare *prepare;    /* words                                              */
     mlf_sum sum;               /* values: [n_trees][2^depth][width], from place n_trees * 2^depth */
     int32_t n_trees, depth;
+    int32_t chains;            /* a row's trees are walked so many at a time             */
     const mlf_heap_node *nodes;    /* [n_trees * 2^depth], from n_trees on               */
 } mlf_heap;
 
-#define MLF_DECLARE_(isa) MLF_DECLARE_HEAD(mlf_heap, isa)
+#define MLF_DECLARE_(isa) MLF_DECLARE_HEAD(mlf_heap, isa) extern mlf_one mlf_heap_few_one_##isa;
 MLF_FOR_EACH_ISA(MLF_DECLARE_)
 #undef MLF_DECLARE_
 

@@ -8,7 +8,6 @@
 
 #include "trees_words.h"
 
-#define MOST_CHAINS 10             /* as many as there are registers for              */
 #define ROW_CHAINS 8
 
 #define INLINE static inline __attribute__((always_inline))
@@ -79,10 +78,9 @@ INLINE void one(const mlf_heap *heap, const uint32_t *row, int how, double *raw,
     const uintptr_t values = (uintptr_t)heap->sum.values - first * size;
     sums sum = { .d = mlf_sum_start(&heap->sum, 0) };
     sum.f = (float)sum.d;
-    for (int32_t t = 0, n = heap->n_trees; t < n;) {
-        int32_t left = n - t, chains = left >= 2 * MOST_CHAINS ? MOST_CHAINS
-                                     : left > MOST_CHAINS ? (left + 1) / 2 : left;
-        uint64_t i[MOST_CHAINS];
+    for (int32_t t = 0, n = heap->n_trees, chains = heap->chains; t < n; t += chains) {
+        uint64_t i[MLF_HEAP_CHAINS];
+        chains = chains < n - t ? chains : n - t;
         switch (chains) {
 #define CASE(c)                                                                                \
         case c:                                                                                \
@@ -92,7 +90,6 @@ INLINE void one(const mlf_heap *heap, const uint32_t *row, int how, double *raw,
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10)
 #undef CASE
         }
-        t += chains;
     }
     if (how == NOTE)
         mlf_sum_leaves(&heap->sum, leaf, raw);
@@ -115,6 +112,28 @@ void MLF_FN(mlf_heap_one)(const void *data, const double *x, double *raw, void *
         one(heap, words, ADD_FLOATS, raw, leaf);
     else
         one(heap, words, ADD_DOUBLES, raw, leaf);
+}
+
+/* The same where there is one group of trees, the words are plain and a float is the sum: all that
+ * remains to be done is the walk. */
+void MLF_FN(mlf_heap_few_one)(const void *data, const double *x, double *raw, void *scratch)
+{
+    const mlf_heap *heap = data;
+    const uint64_t first = (uint64_t)heap->n_trees << heap->depth;
+    const uintptr_t values = (uintptr_t)heap->sum.values - first * sizeof(float);
+    sums sum = { .f = (float)mlf_sum_start(&heap->sum, 0) };
+    uint64_t i[MLF_HEAP_CHAINS];
+    mlf_plain_words(heap->prepare, x, scratch);
+    switch (heap->n_trees) {
+#define CASE(c)                                                                                \
+    case c:                                                                                    \
+        descend(heap, 0, 1, scratch, 0, c, i);                                                 \
+        take_leaves(i, c, ADD_FLOATS, values, first, &sum, NULL);                              \
+        break;
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10)
+#undef CASE
+    }
+    raw[0] = mlf_sum_finish(&heap->sum, 0, (double)sum.f);
 }
 
 /* Rows are prepared once; then tree by tree, 8 rows in flight. */
