@@ -110,19 +110,25 @@ MLF_INLINE int WIDE(chunk_row)(const WIDE(plan) *plan, int i)
     return row < last ? row : last > 0 ? last : 0;
 }
 
-/* What a unit copies of the run that begins at x, and what it fetches. */
-MLF_INLINE void WIDE(aim)(const WIDE(plan) *plan, const REAL *x, REAL *copies, int copying,
-                          int unit, ahead *next)
+/* What the units of the i-th chunk copy of the run that begins at x, and what they fetch. */
+MLF_INLINE void WIDE(aim)(const WIDE(plan) *plan, const REAL *x, REAL *copies, int copying, int i,
+                          ahead *next)
 {
-    const int i = unit / PARTS, at = unit % PARTS * LINES * 64;
     const int row = WIDE(chunk_row)(plan, i), wraps = i + 1 == plan->n_chunks;
     const int later = WIDE(chunk_row)(plan, wraps ? 0 : i + 1);
-    next->to = (char *)(copies + row * WIDE(run_inputs)) + at;
-    next->from = copying ? (const char *)(x + row * plan->stride) + at : next->to;
+    next->to = (char *)(copies + row * WIDE(run_inputs));
+    next->from = copying ? (const char *)(x + row * plan->stride) : next->to;
     next->stride = copying ? plan->stride * (ptrdiff_t)sizeof(REAL) : MLF_WIDE_RUN;
     /* The last bytes of a line: those before it are in the line before. */
-    next->fetched = (const char *)(x + (wraps ? WIDE(run_inputs) : 0) + later * plan->stride);
-    next->fetched += at + 63;
+    next->fetched = (const char *)(x + (wraps ? WIDE(run_inputs) : 0) + later * plan->stride) + 63;
+}
+
+/* The next part of the same. */
+MLF_INLINE void WIDE(advance)(ahead *next)
+{
+    next->to += LINES * 64;
+    next->from += LINES * 64;
+    next->fetched += LINES * 64;
 }
 
 static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sums, REAL *copies)
@@ -158,11 +164,15 @@ static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sum
             next.weights = (const char *)model->weights + burst / ROUND_BURSTS * ROUND
                            + burst % ROUND_BURSTS * 64;
             for (int b = 0; b < n_blocks; b++, w += n * block)
-                for (int tile = 0; tile < n_tiles; tile++, unit++) {
-                    const int r = rows * tile / n_tiles, end = rows * (tile + 1) / n_tiles;
-                    WIDE(aim)(plan, x_next, others, copying, unit, &next);
-                    tiles[end - r - 1](mine + r * WIDE(run_inputs) + first, w, n,
-                                       sums + r * n_sums + b * block, n_sums, &next);
+                for (int tile = 0, r = 0; tile < n_tiles; tile++, unit++) {
+                    const int height = rows / n_tiles + (tile < rows % n_tiles);
+                    if (unit % PARTS)
+                        WIDE(advance)(&next);
+                    else
+                        WIDE(aim)(plan, x_next, others, copying, unit / PARTS, &next);
+                    tiles[height - 1](mine + r * WIDE(run_inputs) + first, w, n,
+                                      sums + r * n_sums + b * block, n_sums, &next);
+                    r += height;
                 }
         }
     }
