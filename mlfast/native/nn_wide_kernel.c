@@ -39,17 +39,34 @@ MLF_INLINE const char *fetch_burst(const char *weights)
     return (uintptr_t)weights % PAGE ? weights : weights + ROUND - PAGE;
 }
 
+/* *sum += a b, where the sum is: left to themselves, GCC moves the sums about between registers
+ * and clang keeps some in memory. */
+MLF_INLINE void add_product_float(vec *sum, vec a, vec b)
+{
+#if defined(__FMA__)
+    __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+#else
+    *sum = v_fma(a, b, *sum);
+#endif
+}
+
+MLF_INLINE void add_product_double(dvec *sum, dvec a, dvec b)
+{
+#if defined(__FMA__)
+    __asm__("vfmadd231pd %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+#else
+    *sum = v_fma_double(a, b, *sum);
+#endif
+}
+
 #define REAL float
 #define WIDE(name) name##_float
-#define WIDE_FMA v_fma
 #include "nn_wide_tiles.h"
 #undef REAL
 #undef WIDE
-#undef WIDE_FMA
 
 #define REAL double
 #define WIDE(name) name##_double
-#define WIDE_FMA v_fma_double
 #include "nn_wide_tiles.h"
 
 const mlf_wide_kernels MLF_FN(mlf_wide_table) = {

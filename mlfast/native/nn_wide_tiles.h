@@ -1,4 +1,4 @@
-/* The body of nn_wide_kernel.c for one type: REAL, WIDE(name), WIDE_FMA(a, b, c). */
+/* The body of nn_wide_kernel.c for one type: REAL, WIDE(name). */
 
 typedef REAL WIDE(vector) __attribute__((vector_size(4 * MLF_V)));
 
@@ -25,7 +25,7 @@ MLF_INLINE void WIDE(add)(const int rows, const int vectors, const REAL *x, cons
     MLF_UNROLL for (int r = 0; r < rows; r++) {
         WIDE(vector) value = x[r * WIDE(run_inputs)] - (WIDE(vector)){ 0 };
         MLF_UNROLL for (int v = 0; v < vectors; v++)
-            sum[r][v] = WIDE_FMA(value, weight[v], sum[r][v]);
+            WIDE(add_product)(&sum[r][v], value, weight[v]);
     }
 }
 
