@@ -78,3 +78,6 @@ def test_every_threshold_is_counted(spread, n, dtype, operator):
         predictor = mlfast.Predictor(model, layout="bitslice", isa=isa)
         for rows in (X, np.asfortranarray(np.hstack([X, X]))[:, :1]):
             np.testing.assert_array_equal(predictor.predict(rows).ravel(), reached.sum(axis=1))
+        for layout in ("walk", "tables"):
+            predictor = mlfast.Predictor(model, layout=layout, isa=isa)
+            np.testing.assert_array_equal(predictor.predict(X).ravel(), reached.sum(axis=1))

@@ -23,15 +23,33 @@
 RANK(32)
 RANK(64)
 
+/* The same by the column's buckets; 0 where x is missing. */
+#define BUCKET_RANK(type)                                                                      \
+    static inline int32_t bucket_rank_##type(const mlf_prepared_column *column, type x)        \
+    {                                                                                          \
+        const type *numbers = column->numbers;                                                 \
+        uint64_t rank = column->buckets.below[mlf_bucket_##type(&column->buckets, x)];         \
+        rank = mlf_step_##type(rank, x, &numbers[rank]);                                       \
+        for (int32_t step = 1; step < column->buckets.steps; step++)                           \
+            rank = mlf_step_##type(rank, x, &numbers[rank]);                                   \
+        return (int32_t)rank;                                                                  \
+    }
+BUCKET_RANK(float)
+BUCKET_RANK(double)
+
 static inline int32_t rank_of(const mlf_prepare *p, int32_t c, double x, int32_t *missing)
 {
     const mlf_prepared_column *column = &p->columns[c];
     if (p->float32) {
         float f = (float)x;
         *missing = mlf_is_missing(p, c, (double)f);
+        if (column->buckets.steps > 0)
+            return bucket_rank_float(column, *missing ? NAN : f);
         return rank32(column, *missing ? INT32_MIN : mlf_key32(f));
     }
     *missing = mlf_is_missing(p, c, x);
+    if (column->buckets.steps > 0)
+        return bucket_rank_double(column, *missing ? (double)NAN : x);
 #if !defined(__AVX2__)         /* where vectors of 64-bit integers cannot be compared */
     switch (column->levels) {
 #define CASE(levels) case levels: return (int32_t)mlf_tree_rank(column, levels, x);

@@ -72,6 +72,32 @@ mlf_child(uint64_t i, const uint32_t *key, uint32_t value)
 #endif
 }
 
+/* i + (x >= *number): a comparison clears the carry where that holds. */
+#if MLF_X86
+#define STEP(name, type, compare)                                                              \
+    static inline __attribute__((always_inline)) uint64_t                                      \
+    name(uint64_t i, type x, const type *number)                                               \
+    {                                                                                          \
+        __asm__(compare " %[number], %[x]\n\tsbbq $-1, %[i]"                                   \
+                : [i] "+r"(i) : [number] "m"(*number), [x] "x"(x) : "cc");                     \
+        return i;                                                                              \
+    }
+#else
+#define STEP(name, type, compare)                                                              \
+    static inline uint64_t name(uint64_t i, type x, const type *number)                        \
+    {                                                                                          \
+        return i + (x >= *number);                                                             \
+    }
+#endif
+#if defined(__AVX__)
+STEP(mlf_step_float, float, "vcomiss")
+STEP(mlf_step_double, double, "vcomisd")
+#else
+STEP(mlf_step_float, float, "comiss")
+STEP(mlf_step_double, double, "comisd")
+#endif
+#undef STEP
+
 /* Where a key ends in a column's search tree: its rank, or that of a key of lower half 0, and
  * 2^levels. */
 static inline __attribute__((always_inline)) uint32_t

@@ -134,23 +134,6 @@ INLINE void put_ranks(const uint8_t *ranks, int n_planes, int32_t word, mlf_mask
 #endif
 }
 
-/* i + (x >= *number): a comparison clears the carry where that holds. */
-#if MLF_X86
-#define STEP(name, type, compare)                                                              \
-    INLINE uint64_t name(uint64_t i, type x, const type *number)                               \
-    {                                                                                          \
-        __asm__(compare " %[number], %[x]\n\tsbbq $-1, %[i]"                                   \
-                : [i] "+r"(i) : [number] "m"(*number), [x] "x"(x) : "cc");                     \
-        return i;                                                                              \
-    }
-#else
-#define STEP(name, type, compare)                                                              \
-    INLINE uint64_t name(uint64_t i, type x, const type *number) { return i + (x >= *number); }
-#endif
-STEP(step_float, float, "comiss")
-STEP(step_double, double, "comisd")
-#undef STEP
-
 INLINE int mlf_takes_buckets(const mlf_prepared_column *column)
 {
     return column->buckets.steps > 0;
@@ -170,7 +153,7 @@ INLINE int mlf_takes_buckets(const mlf_prepared_column *column)
         for (int r = 0; r < 64; r++) {                                                         \
             uint64_t rank = buckets.below[at[r]];                                              \
             for (int step = 0; step < steps; step++)                                           \
-                rank = step_##type(rank, x[r], &numbers[rank]);                                \
+                rank = mlf_step_##type(rank, x[r], &numbers[rank]);                                \
             ranks[r] = (uint8_t)rank;                                                          \
         }                                                                                      \
         put_ranks(ranks, mlf_rank_planes(column->n), word, planes);                            \
