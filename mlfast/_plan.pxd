@@ -3,13 +3,7 @@
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
-from mlfast._isa cimport (
-    MLF_ISA_COUNT,
-    mlf_isa,
-    mlf_isa_best,
-    mlf_isa_name,
-    mlf_isa_supported,
-)
+from mlfast._isa cimport mlf_isa, mlf_isa_name
 from mlfast._pool cimport mlf_runner
 
 

@@ -5,8 +5,6 @@ This module alone holds the kernels; `_core` runs single records through
 `run_one`, `link` and `label` below.
 """
 
-import os
-
 import numpy as np
 
 from mlfast import spec
@@ -17,6 +15,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 
+from mlfast._isa cimport isa_by_name, isa_sets
 from mlfast._pool cimport run as pool_run
 
 cnp.import_array()
@@ -32,18 +31,12 @@ _CATEGORY_RULES = spec.trees.CATEGORY_RULES
 
 def isa_names():
     """Instruction sets that this processor can run, the best last."""
-    return [(<bytes>mlf_isa_name(isa)).decode() for isa in range(MLF_ISA_COUNT)
-            if mlf_isa_supported(isa)]
+    return list(isa_sets())
 
 
 def isa_default():
     """The instruction set in use: the best one, or what MLFAST_ISA names."""
-    forced = os.environ.get("MLFAST_ISA")
-    if not forced:
-        return (<bytes>mlf_isa_name(mlf_isa_best())).decode()
-    if forced not in isa_names():
-        raise ValueError(f"MLFAST_ISA: expected one of {isa_names()}, got {forced!r}")
-    return forced
+    return (<bytes>mlf_isa_name(isa_by_name(None))).decode()
 
 
 cdef void *allocate(mlf_memory *memory, size_t size) noexcept nogil:
@@ -130,7 +123,7 @@ cdef class NativePlan:
         self.pool.blocks = NULL
         self.layout_text = ""
         model = plan.model
-        cdef int isa_number = isa_names().index(isa)
+        cdef int isa_number = isa_by_name(isa)
         self.vocabularies = [self._make_vocabulary(v) for v in model.vocabularies]
         self._make_encoder(plan, isa_number)
         if model.head is not None:
@@ -246,7 +239,7 @@ cdef class NativePlan:
             self._make_trees(head, isa, layout)
         elif isinstance(head, spec.Network):
             from mlfast.nn._model import native_head
-            self._head = native_head(head, isa_names()[isa])
+            self._head = native_head(head, (<bytes>mlf_isa_name(isa)).decode())
             memcpy(&self.plan.head, PyCapsule_GetPointer(self._head.head_capsule(), "mlf_head"),
                    sizeof(mlf_head))
             self.layout_text = f"network of {len(head.operations)} operations"

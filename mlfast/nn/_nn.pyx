@@ -10,18 +10,10 @@ from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from mlfast._isa cimport (
-    MLF_ISA_COUNT,
-    mlf_isa,
-    mlf_isa_best,
-    mlf_isa_name,
-    mlf_isa_supported,
-)
+from mlfast._isa cimport isa_by_name, isa_sets, mlf_isa, mlf_isa_name
 from mlfast._pool cimport mlf_runner
 from mlfast._pool cimport runner as pool_runner
 from mlfast._pool cimport threads as pool_threads
-
-import os
 
 import numpy as np
 
@@ -99,19 +91,7 @@ cdef enum:
 
 def instruction_sets():
     """Names of those that this processor has, the best last."""
-    return tuple(
-        mlf_isa_name(isa).decode() for isa in range(MLF_ISA_COUNT) if mlf_isa_supported(isa)
-    )
-
-
-cdef mlf_isa isa_by_name(name) except? -1:
-    name = name or os.environ.get("MLFAST_ISA")
-    if not name:
-        return mlf_isa_best()
-    for isa in range(MLF_ISA_COUNT):
-        if mlf_isa_name(isa).decode() == name and mlf_isa_supported(isa):
-            return isa
-    raise ValueError(f"instruction set: expected one of {instruction_sets()}, got {name!r}")
+    return isa_sets()
 
 
 def isa_number(name=None):
