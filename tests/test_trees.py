@@ -7,7 +7,7 @@ import mlfast
 from mlfast import _plan
 
 LAYOUTS = ("heap", "walk", "bitslice", "tables", "masks", "lanes", "gather")
-SIZES = (1, 2, 15, 16, 17, 48, 49, 63, 64, 65, 300, 512, 513, 700)
+SIZES = (1, 2, 10, 15, 16, 17, 48, 49, 63, 64, 65, 128, 130, 300, 512, 513, 700)
 
 
 def rows(n, n_features, seed=0):
@@ -105,9 +105,10 @@ def test_every_layout_gives_the_same_bits(fitted, isa):
     assert tried >= 1
 
 
-def test_batches_of_any_size_and_any_threads(fitted):
+@pytest.mark.parametrize("isa", _plan.isa_names())
+def test_batches_of_any_size_and_any_threads(fitted, isa):
     model, x = fitted
-    predictor = mlfast.compile(model)
+    predictor = mlfast.Predictor(mlfast.compile(model).model, isa=isa)
     want = answers(predictor, x)
     for n in SIZES:
         assert answers(predictor, x[:n]).tobytes() == want[:n].tobytes(), n

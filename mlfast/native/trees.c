@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "trees_layout.h"
+#include "trees_walk.h"
 
 typedef const char *lower_fn(const mlf_lowering *in, mlf_head *head);
 
@@ -96,8 +97,21 @@ static const char *lower_first(const mlf_lowering *in, const char *const *names,
 static int32_t few_rows(const mlf_lowering *in, const char *name)
 {
     if (strcmp(name, "gather") == 0)
-        return 64;
+        return 128;
     return strcmp(name, "bitslice") != 0 ? 0 : in->forest->n_trees < 64 ? 16 : 48;
+}
+
+/* Rows that walk a tree together: a few that are left over cost as much as so many. */
+static int32_t rows_together(const char *name)
+{
+    return strcmp(name, "walk") == 0 ? MLF_WALK_CHAINS : strcmp(name, "gather") == 0 ? 128 : 1;
+}
+
+/* Of n rows, those that a block is for; the others go row by row. */
+static int32_t block_of(const mlf_layout_data *layout, int32_t n)
+{
+    const int32_t rest = n % layout->together;
+    return n <= layout->few ? 0 : rest <= layout->together / 2 ? n - rest : n;
 }
 
 /* Blocks through the layout that was chosen for them, small ones row by row. */
@@ -106,13 +120,12 @@ static void block_elsewhere(const void *data, const double *x, ptrdiff_t stride,
 {
     const mlf_layout_data *layout = data;
     const mlf_head *one = layout->one, *block = layout->block;
-    if (n > layout->few) {
-        block->block(block->data, x, stride, n, raw, scratch);
-        return;
-    }
+    const int32_t together = block_of(layout, n);
+    if (together > 0)
+        block->block(block->data, x, stride, together, raw, scratch);
     double *row = (double *)(void *)((char *)scratch + mlf_aligned(one->scratch_one));
     double *out = row + one->n_features;
-    for (int32_t r = 0; r < n; r++) {
+    for (int32_t r = together; r < n; r++) {
         for (int32_t f = 0; f < one->n_features; f++)
             row[f] = x[f * stride + r];
         one->one(one->data, row, out, scratch);
@@ -179,11 +192,12 @@ static const char *lower(const mlf_lowering *in, const char *layout, mlf_head *h
     if (failed != NULL)
         return failed;
     *head = *one;
-    if (block->data == one->data && few_rows(in, name) == 0)
+    if (block->data == one->data && few_rows(in, name) == 0 && rows_together(name) == 1)
         return NULL;
     mlf_layout_data *data = (mlf_layout_data *)(uintptr_t)one->data;
     *data = (mlf_layout_data){ .one = one, .block = block,
-                               .few = few_rows(in, name) };
+                               .few = few_rows(in, name),
+                               .together = rows_together(name) };
     size_t row = ((size_t)head->n_features + (size_t)head->n_outputs) * sizeof(double);
     size_t few = mlf_aligned(one->scratch_one) + row;
     head->scratch_block = few > block->scratch_block ? few : block->scratch_block;

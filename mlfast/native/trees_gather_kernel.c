@@ -143,7 +143,7 @@ void mlf_gather_block_avx512(const void *data, const double *x, ptrdiff_t stride
         while (!walk->sum.vectors && t == walk->sum.first[k + 1])
             k++;
         const int32_t groups = (n + 16 * REGISTERS - 1) / (16 * REGISTERS);
-        mlf_tree_ahead ahead = mlf_fetch_next(walk, t, groups * walk->heights[t]);
+        mlf_tree_ahead ahead = mlf_fetch_next(walk, t, n, groups * walk->heights[t]);
         for (int32_t r = 0; r < n; r += 16 * REGISTERS) {
             __m512i i[REGISTERS], offset[REGISTERS];
             for (int j = 0; j < REGISTERS; j++) {   /* past the last row: the last row again */

@@ -15,10 +15,10 @@ typedef struct mlf_lowering {
 } mlf_lowering;
 
 /* First member of every layout's data: its own head, and the layout that answers blocks of more
- * than `few` rows in its place. */
+ * than `few` rows in its place, `together` at a time. */
 typedef struct mlf_layout_data {
     const mlf_head *one, *block;
-    int32_t few;
+    int32_t few, together;
 } mlf_layout_data;
 
 typedef void mlf_one(const void *data, const double *x, double *raw, void *scratch);

@@ -43,14 +43,19 @@ typedef struct mlf_walk {
     const uint32_t *sets;
 } mlf_walk;
 
+#define MLF_FETCH_ROWS 128         /* fewer rows do not meet most of a deep tree's nodes     */
+
 /* What a tree consists of, to be fetched in pieces while rows walk the one before it. */
 typedef struct mlf_tree_ahead {
     mlf_ahead nodes, values;
     int32_t share;             /* lines of each at a time                                */
 } mlf_tree_ahead;
 
-static inline mlf_tree_ahead mlf_fetch_next(const mlf_walk *walk, int32_t t, int32_t pieces)
+static inline mlf_tree_ahead mlf_fetch_next(const mlf_walk *walk, int32_t t, int32_t n,
+                                            int32_t pieces)
 {
+    if (n < MLF_FETCH_ROWS)
+        return (mlf_tree_ahead){ .share = 0 };
     const int32_t next = t + 1 < walk->n_trees ? t + 1 : 0;    /* of the next block */
     const size_t width = walk->sum.vectors ? (size_t)walk->sum.n_outputs : 1;
     const size_t size = width * (walk->sum.float32 ? sizeof(float) : sizeof(double));

@@ -162,7 +162,7 @@ void MLF_FN(mlf_walk_block)(const void *data, const double *x, ptrdiff_t stride,
     for (int32_t t = 0, k = 0; t < walk->n_trees; t++) {
         while (!walk->sum.vectors && t == walk->sum.first[k + 1])
             k++;
-        mlf_tree_ahead ahead = mlf_fetch_next(walk, t, (n + CHAINS - 1) / CHAINS);
+        mlf_tree_ahead ahead = mlf_fetch_next(walk, t, n, (n + CHAINS - 1) / CHAINS);
         for (int32_t r = 0; r < n; r += CHAINS) {
             mlf_fetch_some(&ahead);
             const int32_t *v[CHAINS];
