@@ -35,8 +35,6 @@ static void run_part(void *context, int part)
 static size_t part_scratch(int64_t n, int n_parts)
 {
     int64_t rows = (n + n_parts - 1) / n_parts;
-    if (rows < MLF_WIDE_IN_TURN)
-        rows = MLF_WIDE_IN_TURN;
     return (size_t)(rows < MLF_WIDE_GROUP ? rows : MLF_WIDE_GROUP) * 2 * MLF_WIDE_RUN;
 }
 

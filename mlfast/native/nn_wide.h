@@ -31,7 +31,7 @@ typedef struct mlf_wide {
 } mlf_wide;
 
 /* n examples, `stride` elements apart. scores: [n][n_blocks * vectors * lanes].
- * copies: two runs of min(n, MLF_WIDE_GROUP) examples, of MLF_WIDE_IN_TURN at least. */
+ * copies: two runs of min(n, MLF_WIDE_GROUP) examples, aligned to a cache line. */
 typedef void (*mlf_wide_run)(const mlf_wide *model, const void *x, ptrdiff_t stride, int64_t n,
                              void *scores, void *copies);
 

@@ -22,13 +22,13 @@
 /* Tiles that copy a run of MLF_WIDE_IN_TURN rows together. */
 #define PARTS (MLF_WIDE_RUN / 64 / LINES)
 
-/* What to do while a tile is computed: lines of rows to copy and of others to fetch, both
- * `stride` bytes apart, and in every `period`-th step, next in `left` steps, a burst. */
+/* What to do while a tile is computed: if `copying`, lines of rows to copy and of others to fetch,
+ * both `stride` bytes apart, and in every `period`-th step, next in `left` steps, a burst. */
 typedef struct ahead {
     const char *from, *fetched, *weights;
     char *to;
     ptrdiff_t stride;
-    int period, left;
+    int period, left, copying;
 } ahead;
 
 MLF_INLINE const char *fetch_burst(const char *weights)

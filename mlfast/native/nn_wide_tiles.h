@@ -41,7 +41,7 @@ MLF_INLINE void WIDE(tile)(const int rows, const int vectors, const REAL *x, con
     char *to = next->to;
     const ptrdiff_t stride = next->stride;
     int left = next->left;
-    if (n == MLF_WIDE_PANEL)
+    if (n == MLF_WIDE_PANEL && next->copying)
         for (; n; n -= STEP * MLF_WIDE_IN_TURN, from += 64, fetched += 64, to += 64)
             MLF_UNROLL for (int row = 0; row < MLF_WIDE_IN_TURN; row++) {
                 if (!--left) {
@@ -55,6 +55,14 @@ MLF_INLINE void WIDE(tile)(const int rows, const int vectors, const REAL *x, con
                 MLF_UNROLL for (int i = 0; i < STEP; i++, x++, w += vectors * WIDE(lanes))
                     WIDE(add)(rows, vectors, x, w, sum);
             }
+    for (; n >= STEP; n -= STEP) {
+        if (!--left) {
+            weights = fetch_burst(weights);
+            left = next->period;
+        }
+        MLF_UNROLL for (int i = 0; i < STEP; i++, x++, w += vectors * WIDE(lanes))
+            WIDE(add)(rows, vectors, x, w, sum);
+    }
     for (; n; n--, x++, w += vectors * WIDE(lanes))
         WIDE(add)(rows, vectors, x, w, sum);
     next->weights = weights;
@@ -101,24 +109,29 @@ typedef struct WIDE(plan) {
     int rows, n_tiles, panel_units, n_chunks;
 } WIDE(plan);
 
-/* The first row of the i-th chunk of a run: with time to spare, some are copied twice. */
-MLF_INLINE int WIDE(chunk_row)(const WIDE(plan) *plan, int i)
+/* The chunk that is copied in the i-th place, or was before: there is time to spare. */
+MLF_INLINE int WIDE(copied)(const WIDE(plan) *plan, int i)
 {
     const int n = (plan->rows + MLF_WIDE_IN_TURN - 1) / MLF_WIDE_IN_TURN;
-    const int row = (n * (i + 1) - 1) / plan->n_chunks * MLF_WIDE_IN_TURN;
-    const int last = plan->rows - MLF_WIDE_IN_TURN;
-    return row < last ? row : last > 0 ? last : 0;
+    return (n * (i + 1) - 1) / plan->n_chunks;
+}
+
+/* A chunk's first row: the last chunk ends with the last row. */
+MLF_INLINE int WIDE(chunk_row)(const WIDE(plan) *plan, int chunk)
+{
+    const int row = chunk * MLF_WIDE_IN_TURN, last = plan->rows - MLF_WIDE_IN_TURN;
+    return row < last ? row : last;
 }
 
 /* What the units of the i-th chunk copy of the run that begins at x, and what they fetch. */
-MLF_INLINE void WIDE(aim)(const WIDE(plan) *plan, const REAL *x, REAL *copies, int copying, int i,
-                          ahead *next)
+MLF_INLINE void WIDE(aim)(const WIDE(plan) *plan, const REAL *x, REAL *copies, int i, ahead *next)
 {
-    const int row = WIDE(chunk_row)(plan, i), wraps = i + 1 == plan->n_chunks;
-    const int later = WIDE(chunk_row)(plan, wraps ? 0 : i + 1);
+    const int chunk = WIDE(copied)(plan, i), row = WIDE(chunk_row)(plan, chunk);
+    const int wraps = row + MLF_WIDE_IN_TURN == plan->rows;
+    const int later = wraps ? 0 : WIDE(chunk_row)(plan, chunk + 1);
+    next->copying = i == 0 || chunk > WIDE(copied)(plan, i - 1);
     next->to = (char *)(copies + row * WIDE(run_inputs));
-    next->from = copying ? (const char *)(x + row * plan->stride) : next->to;
-    next->stride = copying ? plan->stride * (ptrdiff_t)sizeof(REAL) : MLF_WIDE_RUN;
+    next->from = (const char *)(x + row * plan->stride);
     /* The last bytes of a line: those before it are in the line before. */
     next->fetched = (const char *)(x + (wraps ? WIDE(run_inputs) : 0) + later * plan->stride) + 63;
 }
@@ -136,14 +149,15 @@ static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sum
     const int block = model->vectors * WIDE(lanes), n_blocks = model->n_blocks;
     const ptrdiff_t n_sums = (ptrdiff_t)n_blocks * block;
     const WIDE(tile_function) *tiles = WIDE(tiles)[model->vectors - 1];
-    const int rows = plan->rows, n_tiles = plan->n_tiles, some = rows < MLF_WIDE_IN_TURN;
-    const ptrdiff_t half = (some ? MLF_WIDE_IN_TURN : rows) * (ptrdiff_t)WIDE(run_inputs);
+    const int rows = plan->rows, n_tiles = plan->n_tiles;
+    const ptrdiff_t half = rows * (ptrdiff_t)WIDE(run_inputs);
     const int64_t panel_bytes = (int64_t)sizeof(REAL) * MLF_WIDE_PANEL * n_sums;
     const int64_t n_bursts = panel_bytes / (ROUND / ROUND_BURSTS);
     /* Whole rounds are fetched before any of their lines is used. */
     int64_t burst = n_bursts % ROUND_BURSTS ? n_bursts + ROUND_BURSTS : n_bursts;
     ahead next = { .period = (int)(plan->panel_units * (MLF_WIDE_PANEL / STEP) / n_bursts) };
     next.left = next.period;
+    next.stride = plan->stride * (ptrdiff_t)sizeof(REAL);
 
     for (int r = 0; r < rows; r++)
         memcpy(sums + r * n_sums, model->bias, sizeof(REAL) * (size_t)n_sums);
@@ -152,13 +166,18 @@ static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sum
         const REAL *x = plan->x + begin, *x_next = x + WIDE(run_inputs);
         const int64_t inputs = model->n_inputs - begin;
         const int run = inputs < WIDE(run_inputs) ? (int)inputs : WIDE(run_inputs);
-        const int copying = inputs >= 2 * WIDE(run_inputs) && !some;
+        /* Few rows have room in the caches where they are. */
+        const int few = rows < MLF_WIDE_IN_TURN, copying = inputs >= 2 * WIDE(run_inputs) && !few;
         const int second = begin / WIDE(run_inputs) % 2;
         REAL *mine = copies + second * half, *others = copies + !second * half;
-        if (begin == 0 || run < WIDE(run_inputs) || some)
-            for (int r = 0; r < rows; r++)
+        if (begin == 0 || run < WIDE(run_inputs) || few)
+            for (int r = 0; r < rows; r++) {
                 memcpy(mine + r * WIDE(run_inputs), x + r * plan->stride,
                        sizeof(REAL) * (size_t)run);
+                for (int line = 0; few && line < MLF_WIDE_RUN; line += 64)
+                    __builtin_prefetch((const char *)(x_next + r * plan->stride) + line, 0, 2);
+            }
+        next.copying = 0;
         for (int first = 0, unit = 0; first < run; first += MLF_WIDE_PANEL, burst += n_bursts) {
             const int n = run - first < MLF_WIDE_PANEL ? run - first : MLF_WIDE_PANEL;
             next.weights = (const char *)model->weights + burst / ROUND_BURSTS * ROUND
@@ -166,10 +185,10 @@ static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sum
             for (int b = 0; b < n_blocks; b++, w += n * block)
                 for (int tile = 0, r = 0; tile < n_tiles; tile++, unit++) {
                     const int height = rows / n_tiles + (tile < rows % n_tiles);
-                    if (unit % PARTS)
+                    if (copying && unit % PARTS == 0)
+                        WIDE(aim)(plan, x_next, others, unit / PARTS, &next);
+                    else if (copying)
                         WIDE(advance)(&next);
-                    else
-                        WIDE(aim)(plan, x_next, others, copying, unit / PARTS, &next);
                     tiles[height - 1](mine + r * WIDE(run_inputs) + first, w, n,
                                       sums + r * n_sums + b * block, n_sums, &next);
                     r += height;
