@@ -1,4 +1,4 @@
-#include "trees_prepare.h"
+#include "trees_words.h"
 
 /* Dense tables of codes up to here; larger category numbers are searched. */
 #define MOST_CODES 65536
@@ -162,7 +162,7 @@ static int list_pivots(mlf_prepare *p, mlf_memory *memory)
 
 static int is_plain(const mlf_prepare *p)
 {
-    return p->identity && !p->ranks && !p->any_zero && p->n_columns >= 8;
+    return p->identity && !p->ranks && !p->any_zero && p->n_columns >= MLF_WORDS;
 }
 
 mlf_prepare *mlf_prepare_make(const mlf_forest *forest, int ranks, mlf_memory *memory)

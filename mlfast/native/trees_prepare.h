@@ -53,7 +53,7 @@ typedef struct mlf_prepare {
     int32_t ranks;             /* 1: values are ranks; 0: 32-bit keys (needs float32)    */
     int32_t any_zero;          /* some column takes zeros for missing                    */
     int32_t identity;          /* column c reads feature c                               */
-    int32_t plain;             /* and keys, 8 or more, are all that there is to do       */
+    int32_t plain;             /* and keys, 4 or more, are all that there is to do       */
     uint8_t category_rule;
     const uint8_t *zero_missing;   /* (n_columns + 8,)                                   */
     const int32_t *feature;        /* (n_columns + 8,)                                   */

@@ -8,21 +8,16 @@
 #include <immintrin.h>
 #endif
 
-#if defined(__AVX2__)
-#define MLF_WORDS 8                /* of a vector */
-#else
+/* Of a vector, in every instruction set: longer stores overlap for most numbers of columns, or
+ * cross cache lines, and the walk's loads wait for them. */
 #define MLF_WORDS 4
-#endif
 
 typedef float mlf_floats __attribute__((vector_size(4 * MLF_WORDS)));
 typedef int32_t mlf_ints __attribute__((vector_size(4 * MLF_WORDS)));
 
 static inline mlf_floats mlf_floats_of(const double *x)
 {
-#if defined(__AVX2__)
-    return (mlf_floats)_mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(x + 4)),
-                                       _mm256_cvtpd_ps(_mm256_loadu_pd(x)));
-#elif defined(__SSE2__)
+#if defined(__SSE2__)
     return (mlf_floats)_mm_movelh_ps(_mm_cvtpd_ps(_mm_loadu_pd(x)),
                                      _mm_cvtpd_ps(_mm_loadu_pd(x + 2)));
 #else
