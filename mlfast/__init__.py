@@ -1,5 +1,6 @@
 """One prediction inside a Python process, as fast as the hardware allows."""
 
+from mlfast import threads
 from mlfast._version import version as __version__
 from mlfast.api import compile, load
 from mlfast.errors import (
@@ -27,4 +28,5 @@ __all__ = [
     "__version__",
     "compile",
     "load",
+    "threads",
 ]

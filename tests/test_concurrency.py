@@ -161,3 +161,9 @@ def test_nothing_leaks():
         work()
     gc.collect()
     assert sys.getallocatedblocks() - before < 500
+
+
+def test_threads_are_there_with_the_package():
+    code = "import mlfast; t = mlfast.threads; t.set_num_threads(1); print(t.get_num_threads())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
