@@ -1,10 +1,13 @@
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from mlfast import _core, spec
 from mlfast.tables import Table
+
+@final
+class Batch: ...
 
 class Predictor(_core.Predictor):
     _predicted: np.ndarray | None

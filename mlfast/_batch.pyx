@@ -27,8 +27,8 @@ cdef enum:
 cdef enum What:
     ENCODED, DECISIONS, VALUES, COLUMN, LABELS    # COLUMN: values, flat where a row has one
 
-GREW = "the sequence of records grew while it was read"
-SHRANK = "the sequence of records shrank while it was read"
+_GREW = "the sequence of records grew while it was read"
+_SHRANK = "the sequence of records shrank while it was read"
 
 
 @cython.final
@@ -141,7 +141,7 @@ cdef class Batch:
         self.reserve_blocks()
         for record in records:
             if row == self.n_rows:
-                raise ValueError(GREW)
+                raise ValueError(_GREW)
             at = row % size
             if at % self.block == 0:
                 if at == 0 and row > 0 and not self.run(NULL, row - size, size):
@@ -153,7 +153,7 @@ cdef class Batch:
             reader.read(<PyObject *>record, slots + at % self.block, _plan.block_stride(self.block))
             row += 1
         if row < self.n_rows:
-            raise ValueError(SHRANK)
+            raise ValueError(_SHRANK)
         at = (row - 1) // size * size
         self.run(NULL, at, row - at)
         return 0
@@ -168,12 +168,12 @@ cdef class Batch:
         slots = <double *>self.workspaces
         for record in records:
             if row == self.n_rows:
-                raise ValueError(GREW)
+                raise ValueError(_GREW)
             reader = _core.find_reader(predictor, record)
             reader.read(<PyObject *>record, slots + row * plan.encoder.n_slots, 1)
             row += 1
         if row < self.n_rows:
-            raise ValueError(SHRANK)
+            raise ValueError(_SHRANK)
         _plan.run_few(plan, self.n_rows, &self.sinks, self.workspaces, self.statuses)
         self.look()
         return 0

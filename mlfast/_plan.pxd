@@ -178,7 +178,7 @@ cdef class NativePlan:
     cdef mlf_workspace offsets          # of the parts of a single record's workspace
     cdef size_t workspace               # bytes
     cdef readonly bint numeric          # all inputs are numbers
-    cdef readonly bint row_by_row       # a few rows are no faster as a block
+    cdef bint row_by_row                # a few rows are no faster as a block
     cdef Py_ssize_t n_fields
     cdef const int32_t *fields          # of each input
     cdef readonly list vocabularies     # addresses

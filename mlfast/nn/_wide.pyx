@@ -86,7 +86,7 @@ cdef class Wide:
         cdef cnp.ndarray result = np.empty((n, self.width), self.dtype)
         cdef const void *data = cnp.PyArray_DATA(x)
         cdef void *to = cnp.PyArray_DATA(result)
-        cdef cnp.ndarray room = aligned(mlf_wide_scratch(n, n_parts), 64)
+        cdef cnp.ndarray room = _aligned(mlf_wide_scratch(n, n_parts), 64)
         cdef void *scratch = cnp.PyArray_DATA(room)
         cdef mlf_runner runner = pool_runner(strategy)
         with nogil:
@@ -95,7 +95,7 @@ cdef class Wide:
         return result
 
 
-def aligned(size_t n_bytes, int alignment):
+def _aligned(size_t n_bytes, int alignment):
     """Uninitialised bytes that begin at a multiple of a power of two."""
     items = np.empty(n_bytes + alignment, np.uint8)
     start = -items.ctypes.data % alignment
@@ -106,7 +106,7 @@ def pack(weight, int n_blocks, int block):
     """One array in the order of nn_wide.h, aligned to a page."""
     n_outputs, n_inputs = weight.shape
     width = n_blocks * block
-    packed = aligned(n_inputs * width * weight.itemsize, 4096).view(weight.dtype)
+    packed = _aligned(n_inputs * width * weight.itemsize, 4096).view(weight.dtype)
     for first in range(0, n_inputs, MLF_WIDE_PANEL):
         part = weight[:, first:first + MLF_WIDE_PANEL]
         n = part.shape[1]
