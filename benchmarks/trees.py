@@ -28,6 +28,7 @@ from mlfast._measure import best_of
 N_ROWS = 4096
 BATCHES = (100_000, 1000, 10)
 CALLS_IN_A_ROW = 5
+ROUNDS = 3
 EXPORTED = (
     ("one row", False, ()),
     ("in batches", True, ()),
@@ -78,18 +79,17 @@ def batches(ensemble, predictor, engines, seconds):
     """Return {rows of a batch: {contender: nanoseconds a row in every turn}}."""
     X = ensemble.rows(max(BATCHES))
     ways = {"mlfast": lambda rows: ensemble.answers(predictor, rows)} | engines
-    found = {}
+    taken, sizes = {}, {}
     for size in BATCHES:
-        taken, sizes = {}, {}
-        for name, way in ways.items():
-            sizes[name] = _affordable(way, X, size)
-            taken[name] = _batch(way, X, sizes[name])
-        if size == min(BATCHES):
-            taken["ten single calls"] = _single_calls(predictor.predict_one, X, size)
-        times = loops.rotating(taken, len(X) // size, seconds / len(BATCHES))
-        found[size] = {
-            name: [t / sizes.get(name, size) for t in samples] for name, samples in times.items()
-        }
+        sizes[size] = {name: _affordable(way, X, size) for name, way in ways.items()}
+        taken[size] = {name: _batch(way, X, sizes[size][name]) for name, way in ways.items()}
+    taken[min(BATCHES)]["ten single calls"] = _single_calls(predictor.predict_one, X, min(BATCHES))
+    found = {size: {name: [] for name in taken[size]} for size in BATCHES}
+    for _ in range(ROUNDS):  # sizes are compared, so they take turns too
+        for size in BATCHES:
+            share = seconds / len(BATCHES) / ROUNDS
+            for name, samples in loops.rotating(taken[size], len(X) // size, share).items():
+                found[size][name] += [t / sizes[size].get(name, size) for t in samples]
     return found
 
 
