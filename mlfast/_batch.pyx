@@ -22,7 +22,7 @@ cnp.import_array()
 
 cdef enum:
     ALIGNMENT = 64
-    FEW = 16            # rows that are run as single records are: each alone, with the GIL
+    FEW = 16            # rows for which the GIL is kept; so many records are run one by one
 
 cdef enum What:
     ENCODED, DECISIONS, VALUES, COLUMN, LABELS    # COLUMN: values, flat where a row has one

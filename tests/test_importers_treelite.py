@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 from parity import check, hard_rows
+from treelite_regressor import regressor
 
 from mlfast.errors import ModelFileError, UnsupportedError
 from mlfast.importers import model_files
 from mlfast.importers import treelite as importer
 
 treelite = pytest.importorskip("treelite")
-builder = pytest.importorskip("treelite.model_builder")
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(300, 4))
@@ -69,21 +69,7 @@ def test_from_sklearn(name: str, y: np.ndarray) -> None:
 
 def by_hand(operator: str, dtype: str, default_left: bool = True, depth: int = 3) -> Any:
     """A complete tree with `operator` everywhere."""
-    made = builder.ModelBuilder(
-        threshold_type=dtype,
-        leaf_output_type=dtype,
-        metadata=builder.Metadata(
-            num_feature=2,
-            task_type="kRegressor",
-            average_tree_output=False,
-            num_target=1,
-            num_class=[1],
-            leaf_vector_shape=(1, 1),
-        ),
-        tree_annotation=builder.TreeAnnotation(num_tree=1, target_id=[0], class_id=[0]),
-        postprocessor=builder.PostProcessorFunc(name="identity"),
-        base_scores=[0.1],
-    )
+    made = regressor(dtype, n_features=2, n_trees=1, base=0.1)
     made.start_tree()
     inner = 2**depth - 1
     for node in range(2 * inner + 1):

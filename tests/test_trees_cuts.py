@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from treelite_regressor import regressor
 
 import mlfast
 from mlfast import _plan
 
-builder = pytest.importorskip("treelite.model_builder")
+pytest.importorskip("treelite.model_builder")
 
 LARGEST = float(np.finfo(np.float32).max)
 SPREADS = {
@@ -25,22 +26,7 @@ SPREADS = {
 
 def stumps(thresholds: np.ndarray, dtype: str, operator: str):
     """A tree a threshold: 1 on the right, 0 on the left and for missing values."""
-    n = len(thresholds)
-    made = builder.ModelBuilder(
-        threshold_type=dtype,
-        leaf_output_type=dtype,
-        metadata=builder.Metadata(
-            num_feature=1,
-            task_type="kRegressor",
-            average_tree_output=False,
-            num_target=1,
-            num_class=[1],
-            leaf_vector_shape=(1, 1),
-        ),
-        tree_annotation=builder.TreeAnnotation(num_tree=n, target_id=[0] * n, class_id=[0] * n),
-        postprocessor=builder.PostProcessorFunc(name="identity"),
-        base_scores=[0.0],
-    )
+    made = regressor(dtype, n_features=1, n_trees=len(thresholds), base=0.0)
     for threshold in thresholds.tolist():
         made.start_tree()
         made.start_node(0)
