@@ -73,7 +73,7 @@ def table(dtype, largest=1024):
     whole = batch(largest, dtype)
     n = 1
     while n <= largest:
-        found = measure(weight, model, whole[:n], 9 if n < 64 else 3)
+        found = measure(weight, model, whole[:n], 9 if n < 256 else 5)
         cells = [f"{t * 1e3:.2f} ({ratio:.2f})" for t, ratio in found.values()]
         lines.append(f"| {n} | {' | '.join(cells)} | {n / found['mlfast'][0]:,.0f} |")
         n *= 2

@@ -18,14 +18,30 @@ def made(seed, n_classes, n_features, dtype, n=1):
     return weight, bias, rng.standard_normal((n, n_features)).astype(dtype)
 
 
+def placed(x, first, gap):
+    """The same rows elsewhere: so many elements after a cache line, and so many between rows."""
+    n, width = x.shape[0], -(-x.shape[1] // 64) * 64 + gap
+    room = np.full(n * width * x.itemsize + 64 + first * x.itemsize, 255, np.uint8)
+    start = -room.ctypes.data % 64 + first * x.itemsize
+    rows = room[start : start + n * width * x.itemsize].view(x.dtype).reshape(n, width)
+    rows[:, : x.shape[1]] = x
+    return rows[:, : x.shape[1]]
+
+
 @pytest.mark.parametrize("isa", _nn.instruction_sets())
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @settings(max_examples=25, deadline=None)
 @given(
-    st.integers(0, 9), st.integers(1, 70), st.integers(1, 1700), st.integers(0, 30)
-)  # fmt: skip
-def test_scores(isa, dtype, seed, n_classes, n_features, n):
+    st.integers(0, 9),
+    st.integers(1, 70),
+    st.integers(1, 1700),
+    st.integers(0, 30),
+    st.integers(0, 15),
+    st.sampled_from([0, 1, 64]),
+)
+def test_scores(isa, dtype, seed, n_classes, n_features, n, first, gap):
     weight, bias, x = made(seed, n_classes, n_features, dtype, n)
+    x = placed(x, first, gap)
     wide = _wide.Wide(weight, bias, isa)
     assert wide.isa == isa
     got = wide.scores(x, 0, 1)

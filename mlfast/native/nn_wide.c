@@ -35,7 +35,7 @@ static void run_part(void *context, int part)
 static size_t part_scratch(int64_t n, int n_parts)
 {
     int64_t rows = (n + n_parts - 1) / n_parts;
-    return (size_t)(rows < MLF_WIDE_GROUP ? rows : MLF_WIDE_GROUP) * 2 * MLF_WIDE_RUN;
+    return (size_t)(rows < MLF_WIDE_GROUP ? rows : MLF_WIDE_GROUP) * 2 * MLF_WIDE_PITCH;
 }
 
 size_t mlf_wide_scratch(int64_t n, int n_parts)

@@ -21,6 +21,8 @@
 /* Bytes of an example that are copied at a time, some panels, and rows copied in turn. */
 #define MLF_WIDE_RUN 2048
 #define MLF_WIDE_IN_TURN 4
+/* Bytes from one copied run to the next. */
+#define MLF_WIDE_PITCH (MLF_WIDE_RUN + 64)
 /* Examples for which the weights are read once. */
 #define MLF_WIDE_GROUP 128
 

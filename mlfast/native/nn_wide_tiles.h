@@ -5,7 +5,8 @@ typedef REAL WIDE(vector) __attribute__((vector_size(4 * MLF_V)));
 enum {
     WIDE(lanes) = 4 * MLF_V / sizeof(REAL),
     WIDE(run_inputs) = MLF_WIDE_RUN / sizeof(REAL),
-    WIDE(run_panels) = WIDE(run_inputs) / MLF_WIDE_PANEL
+    WIDE(run_panels) = WIDE(run_inputs) / MLF_WIDE_PANEL,
+    WIDE(pitch) = MLF_WIDE_PITCH / sizeof(REAL)
 };
 
 MLF_INLINE WIDE(vector) WIDE(load)(const REAL *p)
@@ -23,7 +24,7 @@ MLF_INLINE void WIDE(add)(const int rows, const int vectors, const REAL *x, cons
     MLF_UNROLL for (int v = 0; v < vectors; v++)
         weight[v] = WIDE(load)(w + v * WIDE(lanes));
     MLF_UNROLL for (int r = 0; r < rows; r++) {
-        WIDE(vector) value = x[r * WIDE(run_inputs)] - (WIDE(vector)){ 0 };
+        WIDE(vector) value = x[r * WIDE(pitch)] - (WIDE(vector)){ 0 };
         MLF_UNROLL for (int v = 0; v < vectors; v++)
             WIDE(add_product)(&sum[r][v], value, weight[v]);
     }
@@ -49,9 +50,7 @@ MLF_INLINE void WIDE(tile)(const int rows, const int vectors, const REAL *x, con
                     left = next->period;
                 }
                 __builtin_prefetch(fetched + row * stride, 0, 2);
-                /* A copy's bytes often span two lines: both must be near when it comes. */
-                __builtin_prefetch(from + row * stride + 191, 0, 3);
-                memcpy(to + row * MLF_WIDE_RUN, from + row * stride, 64);
+                memcpy(to + row * MLF_WIDE_PITCH, from + row * stride, 64);
                 MLF_UNROLL for (int i = 0; i < STEP; i++, x++, w += vectors * WIDE(lanes))
                     WIDE(add)(rows, vectors, x, w, sum);
             }
@@ -102,11 +101,12 @@ static const WIDE(tile_function) WIDE(tiles)[MAX_VECTORS][MAX_ROWS] = {
 #undef ROWS
 
 /* A group of examples, at most MLF_WIDE_GROUP, and how it is cut. A unit is a tile's work on a
- * panel; PARTS units copy a chunk of MLF_WIDE_IN_TURN rows. */
+ * panel; PARTS units copy a chunk of MLF_WIDE_IN_TURN rows. Whole lines are copied, so that a run
+ * begins `shift` bytes into its first, and as many bytes are left for one more. */
 typedef struct WIDE(plan) {
     const REAL *x;
     ptrdiff_t stride;
-    int rows, n_tiles, panel_units, n_chunks;
+    int rows, n_tiles, panel_units, n_chunks, shift;
 } WIDE(plan);
 
 /* The chunk that is copied in the i-th place, or was before: there is time to spare. */
@@ -123,17 +123,29 @@ MLF_INLINE int WIDE(chunk_row)(const WIDE(plan) *plan, int chunk)
     return row < last ? row : last;
 }
 
+/* A row's run among the copies of all rows'. */
+MLF_INLINE REAL *WIDE(copy_of)(const WIDE(plan) *plan, REAL *copies, int row)
+{
+    return (REAL *)((char *)(copies + row * WIDE(pitch)) + plan->shift);
+}
+
 /* What the units of the i-th chunk copy of the run that begins at x, and what they fetch. */
 MLF_INLINE void WIDE(aim)(const WIDE(plan) *plan, const REAL *x, REAL *copies, int i, ahead *next)
 {
     const int chunk = WIDE(copied)(plan, i), row = WIDE(chunk_row)(plan, chunk);
     const int wraps = row + MLF_WIDE_IN_TURN == plan->rows;
     const int later = wraps ? 0 : WIDE(chunk_row)(plan, chunk + 1);
+    const REAL *later_x = x + (wraps ? WIDE(run_inputs) : 0) + later * plan->stride;
     next->copying = i == 0 || chunk > WIDE(copied)(plan, i - 1);
-    next->to = (char *)(copies + row * WIDE(run_inputs));
-    next->from = (const char *)(x + row * plan->stride);
-    /* The last bytes of a line: those before it are in the line before. */
-    next->fetched = (const char *)(x + (wraps ? WIDE(run_inputs) : 0) + later * plan->stride) + 63;
+    next->to = (char *)(copies + row * WIDE(pitch));
+    next->from = (const char *)(x + row * plan->stride) - plan->shift;
+    next->fetched = (const char *)later_x - plan->shift;
+    if (plan->shift && next->copying)
+        MLF_UNROLL for (int r = 0; r < MLF_WIDE_IN_TURN; r++) {
+            const char *rest = next->from + r * next->stride + MLF_WIDE_RUN;
+            memcpy(next->to + r * MLF_WIDE_PITCH + MLF_WIDE_RUN, rest, (size_t)plan->shift);
+            __builtin_prefetch(next->fetched + r * next->stride + MLF_WIDE_RUN, 0, 2);
+        }
 }
 
 /* The next part of the same. */
@@ -150,7 +162,7 @@ static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sum
     const ptrdiff_t n_sums = (ptrdiff_t)n_blocks * block;
     const WIDE(tile_function) *tiles = WIDE(tiles)[model->vectors - 1];
     const int rows = plan->rows, n_tiles = plan->n_tiles;
-    const ptrdiff_t half = rows * (ptrdiff_t)WIDE(run_inputs);
+    const ptrdiff_t half = rows * (ptrdiff_t)WIDE(pitch);
     const int64_t panel_bytes = (int64_t)sizeof(REAL) * MLF_WIDE_PANEL * n_sums;
     const int64_t n_bursts = panel_bytes / (ROUND / ROUND_BURSTS);
     /* Whole rounds are fetched before any of their lines is used. */
@@ -172,7 +184,7 @@ static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sum
         REAL *mine = copies + second * half, *others = copies + !second * half;
         if (begin == 0 || run < WIDE(run_inputs) || few)
             for (int r = 0; r < rows; r++) {
-                memcpy(mine + r * WIDE(run_inputs), x + r * plan->stride,
+                memcpy(WIDE(copy_of)(plan, mine, r), x + r * plan->stride,
                        sizeof(REAL) * (size_t)run);
                 for (int line = 0; few && line < MLF_WIDE_RUN; line += 64)
                     __builtin_prefetch((const char *)(x_next + r * plan->stride) + line, 0, 2);
@@ -189,7 +201,7 @@ static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sum
                         WIDE(aim)(plan, x_next, others, unit / PARTS, &next);
                     else if (copying)
                         WIDE(advance)(&next);
-                    tiles[height - 1](mine + r * WIDE(run_inputs) + first, w, n,
+                    tiles[height - 1](WIDE(copy_of)(plan, mine, r) + first, w, n,
                                       sums + r * n_sums + b * block, n_sums, &next);
                     r += height;
                 }
@@ -209,8 +221,9 @@ static void WIDE(run)(const mlf_wide *model, const void *x, ptrdiff_t stride, in
         const int64_t begin = n * i / n_groups, end = n * (i + 1) / n_groups;
         const int n_tiles = ((int)(end - begin) + most - 1) / most;
         const int units = n_tiles * model->n_blocks;
-        const WIDE(plan) plan = { (const REAL *)x + begin * stride, stride, (int)(end - begin),
-                                  n_tiles, units, units * WIDE(run_panels) / PARTS };
+        const REAL *first = (const REAL *)x + begin * stride;
+        const WIDE(plan) plan = { first, stride, (int)(end - begin), n_tiles, units,
+                                  units * WIDE(run_panels) / PARTS, (uintptr_t)first % 64 };
         WIDE(group)(model, &plan, (REAL *)scores + begin * n_sums, copies);
     }
 }
