@@ -122,8 +122,9 @@ def error(got, want, floor=0.0):
     """
     got, want = np.asarray(got, np.float64).ravel(), np.asarray(want).ravel()
     with np.errstate(all="ignore"):
-        odd = ~np.isfinite(want.astype(np.float32))
-    np.testing.assert_array_equal(got[odd], want[odd].astype(np.float32))
+        rounded = want.astype(np.float32)
+    odd = ~np.isfinite(rounded)
+    np.testing.assert_array_equal(got[odd], rounded[odd])
     if odd.all():
         return 0.0
     scale = max(np.abs(want[~odd]).max(), floor) or 1.0

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nn_reference import error, run
 
 from mlfast import nn, spec, threads
-from mlfast.nn import _nn
+from mlfast.nn import _convolution, _nn, _winograd
 
 BOUND = 1e-5
 SETS = _nn.instruction_sets()
@@ -89,19 +89,52 @@ def test_convolution_of_volumes(
     check(nn.Net(spec.Network(shape, (made,))), numbers(seed, *shape))
 
 
-@pytest.mark.parametrize("kernel", ["_channels", "_planes"])
+def use_kernel(monkeypatch, kernel):
+    """Every convolution that a kernel can do is done by it."""
+    lower = _winograd.lower
+    if kernel == "winograd":
+        monkeypatch.setattr(_winograd, "lower", lambda *given: lower(*given) | {"cycles": 0.0})
+        return
+    monkeypatch.setattr(_winograd, "takes", lambda *_: False)
+    other = "_planes" if kernel == "_channels" else "_channels"
+    monkeypatch.setattr(_convolution, other, getattr(_convolution, kernel))
+
+
+@pytest.mark.parametrize("kernel", ["_channels", "_planes", "winograd"])
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 40), (24, 12, 12), (2, 5, 150)])
 @pytest.mark.parametrize("pool", [False, True])
-def test_both_convolution_kernels(kernel, shape, pool, monkeypatch):
-    from mlfast.nn import _convolution
-
-    monkeypatch.setattr(
-        _convolution, "_planes" if kernel == "_channels" else "_channels",
-        getattr(_convolution, kernel),
-    )  # fmt: skip
+def test_all_convolution_kernels(kernel, shape, pool, monkeypatch):
+    use_kernel(monkeypatch, kernel)
     layers = [nn.Conv2d(numbers(0, 24, shape[0], 3, 3), numbers(1, 24), padding=(0, 1))]
     layers += [nn.MaxPool2d(2)] * pool + [nn.ReLU()]
     check(nn.Sequential(*layers, input_shape=shape), numbers(2, *shape))
+
+
+@settings(EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 99), n_in=st.sampled_from([1, 2, 3, 24, 64]),
+    n_out=st.sampled_from([1, 4, 5, 16, 17, 32, 33, 70]), padding=st.integers(0, 2),
+    size=st.tuples(st.integers(3, 17), st.integers(3, 33)), pool=st.booleans(), relu=st.booleans(),
+    odd=st.sampled_from([0.0, np.inf, -np.inf, np.nan, 3e38, 1e-40]),
+)  # fmt: skip
+def test_winograd(seed, n_in, n_out, padding, size, pool, relu, odd, monkeypatch):
+    use_kernel(monkeypatch, "winograd")
+    layers = [nn.Conv2d(numbers(seed, n_out, n_in, 3, 3), numbers(seed, n_out), padding=padding)]
+    x = numbers(seed + 1, n_in, *size)
+    _, height, width = layers[0].infer(x.shape)
+    layers += [nn.MaxPool2d(2)] * (pool and height > 1 and width > 1) + [nn.ReLU()] * relu
+    x.reshape(-1)[seed * 7 % x.size] = odd
+    net = nn.Sequential(*layers, input_shape=x.shape)
+    assert "conv_winograd" in net.plan()
+    check(net, x)
+
+
+def test_winograd_without_overflow_of_its_own(monkeypatch):
+    """Sums of a tile's input that are beyond the range of floats; those of the result are not."""
+    use_kernel(monkeypatch, "winograd")
+    weight = np.zeros((20, 4, 3, 3), np.float32)
+    weight[:, 1, 1, 1] = np.linspace(-1, 1, 20)
+    check(nn.Sequential(nn.Conv2d(weight), input_shape=(4, 9, 9)), np.full((4, 9, 9), 3e38, "f4"))
 
 
 @EXAMPLES

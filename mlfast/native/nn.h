@@ -26,8 +26,8 @@ typedef struct mlf_nn_place {
 } mlf_nn_place;
 
 typedef enum mlf_nn_kind {
-    MLF_NN_CONV_CHANNELS, MLF_NN_CONV_PLANES, MLF_NN_CONV_VOLUME, MLF_NN_LINEAR,
-    MLF_NN_LINEAR_EACH, MLF_NN_ROW_DOTS,
+    MLF_NN_CONV_CHANNELS, MLF_NN_CONV_PLANES, MLF_NN_CONV_WINOGRAD, MLF_NN_CONV_VOLUME,
+    MLF_NN_LINEAR, MLF_NN_LINEAR_EACH, MLF_NN_ROW_DOTS,
     MLF_NN_MAX_POOL_2, MLF_NN_MAX_POOL, MLF_NN_AVERAGE_POOL,
     MLF_NN_ACTIVATION, MLF_NN_ADD, MLF_NN_MULTIPLY, MLF_NN_SOFTMAX, MLF_NN_COPY,
     MLF_NN_KINDS
@@ -54,6 +54,7 @@ typedef struct mlf_nn_op {
     int32_t out_channels, out_height, out_width;
     int32_t groups;
     int32_t tile;             /* output pixels computed at once                           */
+    int32_t tile_rows;
     int32_t pool;             /* 2: a max pool of 2 x 2 follows inside; else 1             */
     /* A convolution's input, gathered into planes (n_shifts > 0) or read as it is. */
     int32_t n_taps;
@@ -85,6 +86,7 @@ typedef struct mlf_nn_kernels {
     int32_t max_tile;         /* pixels of a tile at most                                  */
     int32_t plane_channels;   /* output channels at once when vectors run over positions   */
     int32_t max_rows;         /* examples that the linear layers take at once             */
+    int32_t winograd_channels; /* input channels at most of Winograd's convolution        */
     mlf_nn_kernel of[MLF_NN_KINDS];
 } mlf_nn_kernels;
 

@@ -38,10 +38,6 @@ MLF_INLINE void tile(const int pixels, const int vectors, const float *in, int c
             v_store(out + p * MLF_NN_BLOCK + v * MLF_V, sum[p][v]);
 }
 
-typedef void (*tile_function)(const float *in, int channels, ptrdiff_t plane,
-                              const int32_t *taps, int n_taps, const float *w,
-                              const float *bias, float *out);
-
 #define TILE(p) \
     static void tile_##p##_1(const float *in, int channels, ptrdiff_t plane, \
                              const int32_t *taps, int n_taps, const float *w, \
@@ -58,11 +54,10 @@ typedef void (*tile_function)(const float *in, int channels, ptrdiff_t plane,
 #define FOR_EACH_TILE(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #endif
 FOR_EACH_TILE(TILE)
-static const tile_function tiles[MLF_NN_TILE][2] = { FOR_EACH_TILE(ENTRY) };
+const mlf_nn_tile MLF_FN(mlf_nn_tiles)[MLF_NN_TILE][2] = { FOR_EACH_TILE(ENTRY) };
 
-/* out[c * plane + x] = strip[x][c] for x < n, c < channels. */
-static void store_strip(const float *strip, int n, int channels, float *out, ptrdiff_t plane,
-                        int relu)
+void MLF_FN(mlf_nn_store_strip)(const float *strip, int n, int channels, float *out,
+                                ptrdiff_t plane, int relu)
 {
     for (int x = 0; x < n; x += MLF_V) {
         int n_x = n - x < MLF_V ? n - x : MLF_V;
@@ -124,14 +119,15 @@ MLF_NN_RUN(mlf_nn_conv_channels)
             for (int row = 0; row < pool; row++)
                 for (int x = 0; x < n;) {
                     int pixels = n - x < op->tile ? n - x : op->tile;
-                    tiles[pixels - 1][n_channels > MLF_V](
+                    MLF_FN(mlf_nn_tiles)[pixels - 1][n_channels > MLF_V](
                         in + (ptrdiff_t)row * op->row_step + first + x, group_in, op->plane,
                         op->taps, op->n_taps, w, bias, strip[row][x]);
                     x += pixels;
                 }
             if (pool == 2)
                 pool_strip(strip[0][0], strip[1][0], n / 2);
-            store_strip(strip[0][0], n / pool, n_channels, out + first / pool, out_plane, relu);
+            MLF_FN(mlf_nn_store_strip)(strip[0][0], n / pool, n_channels, out + first / pool,
+                                       out_plane, relu);
         }
     }
 }
@@ -166,8 +162,8 @@ MLF_NN_ROWS(mlf_nn_linear_rows)
         int channel = block * MLF_NN_BLOCK;
         int left = op->out_channels - channel;
         const float *w = op->weights + (ptrdiff_t)channel * op->channels;
-        tiles[n - 1][left > MLF_V](work, op->channels, n, &here, 1, w, op->bias + channel,
-                                   strip[0]);
+        MLF_FN(mlf_nn_tiles)[n - 1][left > MLF_V](work, op->channels, n, &here, 1, w,
+                                                  op->bias + channel, strip[0]);
         for (int r = 0; r < n; r++) {
             float *out = mlf_nn_at(base, op->out) + r * out_stride + channel;
             for (int v = 0; v < 2 && left > v * MLF_V; v++) {

@@ -16,6 +16,7 @@ MLF_NN_PREPARE(mlf_nn_gather);
 MLF_NN_RUN(mlf_nn_conv_channels);
 MLF_NN_RUN(mlf_nn_conv_planes);
 MLF_NN_RUN(mlf_nn_conv_volume);
+MLF_NN_RUN(mlf_nn_conv_winograd);
 MLF_NN_PREPARE(mlf_nn_list_nonzero);
 MLF_NN_RUN(mlf_nn_linear);
 MLF_NN_ROWS(mlf_nn_linear_rows);
@@ -39,6 +40,19 @@ MLF_NN_RUN(mlf_nn_copy);
 #define MLF_NN_TILE 6
 #define MLF_NN_PLANE_CHANNELS 3
 #endif
+/* Winograd's convolution keeps a few tiles of all input channels on the stack. */
+#define MLF_NN_WINOGRAD_CHANNELS 64
+
+/* Of nn_channels_kernel.c, by pixels - 1 and whether a block has more than one vector:
+ * out[pixel][b] = bias[b] + sum over c < channels, t < n_taps of
+ *                 w[c][t][b] * in[c * plane + taps[t] + pixel]    for b < MLF_NN_BLOCK */
+typedef void (*mlf_nn_tile)(const float *in, int channels, ptrdiff_t plane, const int32_t *taps,
+                            int n_taps, const float *w, const float *bias, float *out);
+extern const mlf_nn_tile MLF_FN(mlf_nn_tiles)[MLF_NN_TILE][2];
+/* out[c * plane + x] = strip[x][MLF_NN_BLOCK][c] for x < n, c < channels; reads whole vectors
+ * of pixels. */
+void MLF_FN(mlf_nn_store_strip)(const float *strip, int n, int channels, float *out,
+                                ptrdiff_t plane, int relu);
 
 MLF_INLINE float *mlf_nn_at(float *const *base, mlf_nn_place place)
 {

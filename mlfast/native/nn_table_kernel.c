@@ -7,9 +7,11 @@ const mlf_nn_kernels MLF_FN(mlf_nn_table) = {
     .max_tile = MLF_NN_TILE,
     .plane_channels = MLF_NN_PLANE_CHANNELS,
     .max_rows = MLF_NN_TILE,
+    .winograd_channels = MLF_NN_WINOGRAD_CHANNELS,
     .of = {
         [MLF_NN_CONV_CHANNELS] = { MLF_FN(mlf_nn_gather), MLF_FN(mlf_nn_conv_channels), NULL },
         [MLF_NN_CONV_PLANES] = { MLF_FN(mlf_nn_gather), MLF_FN(mlf_nn_conv_planes), NULL },
+        [MLF_NN_CONV_WINOGRAD] = { MLF_FN(mlf_nn_gather), MLF_FN(mlf_nn_conv_winograd), NULL },
         [MLF_NN_CONV_VOLUME] = { NULL, MLF_FN(mlf_nn_conv_volume), NULL },
         [MLF_NN_LINEAR] = { MLF_FN(mlf_nn_list_nonzero), MLF_FN(mlf_nn_linear),
                             MLF_FN(mlf_nn_linear_rows) },

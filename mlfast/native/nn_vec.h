@@ -228,6 +228,15 @@ MLF_INLINE vec v_relu(vec x)
 #define v_even(a, b) v_shuffle(a, b, MLF_EVEN)
 #define v_odd(a, b) v_shuffle(a, b, MLF_ODD)
 
+/* Float i + 1 in the place of float i; the last one stays. */
+#if MLF_V == 16
+#define v_next(a) v_shuffle(a, a, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15)
+#elif MLF_V == 8
+#define v_next(a) v_shuffle(a, a, 1, 2, 3, 4, 5, 6, 7, 7)
+#else
+#define v_next(a) v_shuffle(a, a, 1, 2, 3, 3)
+#endif
+
 /* Steps of a transposition, blocks of h floats at a time:
  * low[k] = k & h ? b[k - h] : a[k], high[k] = k & h ? b[k] : a[k + h]. */
 #if MLF_V == 16

@@ -1,7 +1,7 @@
-"""Convolutions for the two kernels: geometry, packed weights, and which of them is faster.
+"""Convolutions for their kernels: geometry, packed weights, and which of them is fastest.
 
 The layouts are those of native/nn_gather_kernel.c, nn_planes_kernel.c and
-nn_channels_kernel.c.
+nn_channels_kernel.c; Winograd's is in _winograd.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlfast import spec
+from mlfast.nn import _winograd
 from mlfast.nn._fuse import Node
 
 #: Cycles that gathering a float, and transposing one of the result, take about.
@@ -34,6 +35,8 @@ def lower(node: Node, kernels: Mapping[str, int]) -> Fields:
         "dilation_h": c.dilation[0], "dilation_w": c.dilation[1],
     }  # fmt: skip
     options = [_channels(node, c, kernels), _planes(node, c, kernels)]
+    if _winograd.takes(c, kernels):
+        options.append(_winograd.lower(node, c, options[0], kernels))
     return common | min(options, key=lambda option: float(option["cycles"]))
 
 
@@ -106,11 +109,11 @@ def _channels(node: Node, c: spec.Convolution, kernels: Mapping[str, int]) -> Fi
     cycles_tap = max(tile * vectors / 2, (tile + vectors + 1) / 2, 4)
     tiles = -(-out_width // tile) * node.shape[1] * node.pool
     cycles = c.groups * n_blocks * n_in * len(taps) * tiles * cycles_tap
-    cycles += TRANSPOSE * np.prod(node.shape) * node.pool + GATHER * fields["work_floats"]
+    around = TRANSPOSE * np.prod(node.shape) * node.pool + GATHER * fields["work_floats"]
     return fields | _pack(c.weight, c.bias, c.groups, block) | {
         "taps": taps.astype(np.int32), "tile": tile, "plane": max(step, 1) * rows * columns,
         "row_step": c.stride[0] * columns, "n_items": c.groups * n_blocks * node.shape[1],
-        "cycles": cycles,
+        "cycles": cycles + around, "cycles_around": around,
     }  # fmt: skip
 
 

@@ -26,8 +26,8 @@ cdef extern from "plan.h" nogil:
         pass
 
 cdef extern from "nn.h" nogil:
-    int MLF_NN_CONV_CHANNELS, MLF_NN_CONV_PLANES, MLF_NN_CONV_VOLUME, MLF_NN_LINEAR
-    int MLF_NN_LINEAR_EACH, MLF_NN_ROW_DOTS
+    int MLF_NN_CONV_CHANNELS, MLF_NN_CONV_PLANES, MLF_NN_CONV_WINOGRAD, MLF_NN_CONV_VOLUME
+    int MLF_NN_LINEAR, MLF_NN_LINEAR_EACH, MLF_NN_ROW_DOTS
     int MLF_NN_MAX_POOL_2, MLF_NN_MAX_POOL, MLF_NN_AVERAGE_POOL, MLF_NN_ACTIVATION
     int MLF_NN_ADD, MLF_NN_MULTIPLY, MLF_NN_SOFTMAX, MLF_NN_COPY
     ctypedef struct mlf_nn_place:
@@ -42,7 +42,7 @@ cdef extern from "nn.h" nogil:
         const float *weights
         const float *bias
         int32_t channels, height, width, out_channels, out_height, out_width
-        int32_t groups, tile, pool, n_taps
+        int32_t groups, tile, tile_rows, pool, n_taps
         const int32_t *taps
         int32_t plane, row_step, n_shifts, row_phases, column_step, rows, columns
         int32_t pad_top, pad_left
@@ -54,7 +54,7 @@ cdef extern from "nn.h" nogil:
         int64_t in_strides[4]
         int64_t other_strides[4]
     ctypedef struct mlf_nn_kernels:
-        int32_t width, block, max_tile, plane_channels, max_rows
+        int32_t width, block, max_tile, plane_channels, max_rows, winograd_channels
     const mlf_nn_kernels *mlf_nn_kernels_for(mlf_isa isa)
     ctypedef struct mlf_nn:
         const mlf_nn_kernels *kernels
@@ -72,8 +72,8 @@ cdef extern from "nn.h" nogil:
 
 KINDS = {
     "CONV_CHANNELS": MLF_NN_CONV_CHANNELS, "CONV_PLANES": MLF_NN_CONV_PLANES,
-    "CONV_VOLUME": MLF_NN_CONV_VOLUME, "LINEAR": MLF_NN_LINEAR,
-    "LINEAR_EACH": MLF_NN_LINEAR_EACH, "ROW_DOTS": MLF_NN_ROW_DOTS,
+    "CONV_WINOGRAD": MLF_NN_CONV_WINOGRAD, "CONV_VOLUME": MLF_NN_CONV_VOLUME,
+    "LINEAR": MLF_NN_LINEAR, "LINEAR_EACH": MLF_NN_LINEAR_EACH, "ROW_DOTS": MLF_NN_ROW_DOTS,
     "MAX_POOL_2": MLF_NN_MAX_POOL_2, "MAX_POOL": MLF_NN_MAX_POOL,
     "AVERAGE_POOL": MLF_NN_AVERAGE_POOL,
     "ACTIVATION": MLF_NN_ACTIVATION, "ADD": MLF_NN_ADD, "MULTIPLY": MLF_NN_MULTIPLY,
@@ -191,6 +191,7 @@ cdef class Plan:
         op.channels, op.height, op.width = get("channels", 0), get("height", 0), get("width", 0)
         op.out_channels, op.out_height = get("out_channels", 0), get("out_height", 0)
         op.out_width, op.groups, op.tile = get("out_width", 0), get("groups", 1), get("tile", 0)
+        op.tile_rows = get("tile_rows", 0)
         op.pool, op.n_taps, op.plane = get("pool", 1), get("n_taps", 0), get("plane", 0)
         op.row_step, op.n_shifts = get("row_step", 0), get("n_shifts", 0)
         op.row_phases, op.column_step = get("row_phases", 1), get("column_step", 1)
