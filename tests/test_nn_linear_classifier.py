@@ -53,6 +53,47 @@ def test_scores(isa, dtype, seed, n_classes, n_features, n, first, gap):
     np.testing.assert_array_equal(wide.weight(n_classes), weight)
 
 
+NEAR = {
+    "far apart": lambda weight, x: (weight, x),
+    "equal": lambda weight, x: (np.repeat(weight[:1], len(weight), 0), x),
+    "near": lambda weight, x: (weight[:1] + 1e-9 * weight, x),
+    "nearer than rounding": lambda weight, x: (weight[:1] + 1e-17 * weight, x),
+    "too large for single precision": lambda weight, x: (weight * 1e150, x * 1e100),
+    "examples too large": lambda weight, x: (weight, x * 1e60),
+    "squares too large": lambda weight, x: (weight * 1e-30, x * 1e30),
+    "too small": lambda weight, x: (weight * 1e-200, x * 1e-50),
+    "small": lambda weight, x: (weight * 1e-25, x * 1e-25),
+    "NaN": lambda weight, x: (weight, np.where(x > 2, np.nan, x)),
+    "infinite": lambda weight, x: (weight, np.where(x > 2, np.inf, x)),
+    "a weight is NaN": lambda weight, x: (np.where(weight > 2.5, np.nan, weight), x),
+    "zero": lambda weight, x: (weight, x * 0),
+}
+
+
+@pytest.mark.parametrize("isa", _nn.instruction_sets())
+@pytest.mark.parametrize("what", NEAR)
+@settings(max_examples=8, deadline=None)
+@given(
+    st.integers(0, 9),
+    st.integers(1, 70),
+    st.integers(1, 2500),
+    st.integers(1, 140),
+    st.integers(0, 7),
+)
+def test_labels_are_those_of_the_scores(isa, what, seed, n_classes, n_features, n, first):
+    """Of double precision, also where single precision, which is tried first, cannot tell."""
+    weight, bias, x = made(seed, n_classes, n_features, np.float64, n)
+    with np.errstate(all="ignore"):
+        weight, x = NEAR[what](weight, x)
+    wide = _wide.Wide(weight, bias * (seed % 2) * np.abs(weight[0, 0]), isa)
+    assert wide.screened == (np.abs(weight).max() < 1e38)
+    if wide.screened:
+        x = placed(x, first, 1)
+        want = wide.scores(x, 0, 1)[:, :n_classes].argmax(axis=1)
+        np.testing.assert_array_equal(wide.labels(x, 0, 1), want)
+        np.testing.assert_array_equal(wide.labels(x, 0, 3), want)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_predicts_what_numpy_does(dtype):
     weight, bias, x = made(1, 64, 5000, dtype, 250)

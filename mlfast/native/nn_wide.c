@@ -29,7 +29,7 @@ static void run_part(void *context, int part)
     const job *j = context;
     int64_t begin = j->n * part / j->n_parts, end = j->n * (part + 1) / j->n_parts;
     j->run(j->model, j->x + begin * j->stride * j->size, j->stride, end - begin,
-           j->scores + begin * j->n_scores * j->size, j->scratch + part * j->scratch_size);
+           j->scores + begin * j->n_scores * j->size, j->scratch + part * j->scratch_size, NULL);
 }
 
 static size_t part_scratch(int64_t n, int n_parts)

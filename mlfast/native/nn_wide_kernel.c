@@ -60,18 +60,51 @@ MLF_INLINE void add_product_double(dvec *sum, dvec a, dvec b)
 }
 
 #define REAL float
+#define SOURCE float
 #define WIDE(name) name##_float
 #include "nn_wide_tiles.h"
+#undef SOURCE
+#undef WIDE
+
+#define SOURCE double
+#define WIDE(name) name##_screen
+#define add_product_screen add_product_float
+#include "nn_wide_tiles.h"
 #undef REAL
+#undef SOURCE
 #undef WIDE
 
 #define REAL double
+#define SOURCE double
 #define WIDE(name) name##_double
 #include "nn_wide_tiles.h"
+
+/* The sums in the order of the tiles, so that their bits are the same. */
+static void column(const mlf_wide *model, const double *x, int vector, double *scores)
+{
+    const ptrdiff_t page = lanes_double * MLF_WIDE_PANEL;
+    const ptrdiff_t panel = model->n_blocks * model->vectors * page;
+    const double *w = (const double *)model->weights + vector * page;
+    vector_double total = load_double((const double *)model->bias + vector * lanes_double);
+    for (int64_t begin = 0; begin < model->n_inputs; begin += MLF_WIDE_PANEL, w += panel) {
+        const int64_t left = model->n_inputs - begin;
+        const int n = left < MLF_WIDE_PANEL ? (int)left : MLF_WIDE_PANEL;
+        vector_double sum = { 0 };
+        for (int i = 0; i < n; i++) {
+            __builtin_prefetch(w + panel + i * lanes_double);
+            add_product_double(&sum, x[begin + i] - (vector_double){ 0 },
+                               load_double(w + i * lanes_double));
+        }
+        total += sum;
+    }
+    memcpy(scores, &total, sizeof total);
+}
 
 const mlf_wide_kernels MLF_FN(mlf_wide_table) = {
     .vector_bytes = 4 * MLF_V,
     .max_vectors = MAX_VECTORS,
     .run_float = run_float,
     .run_double = run_double,
+    .run_screen = run_screen,
+    .column = column,
 };

@@ -1,9 +1,11 @@
-/* The body of nn_wide_kernel.c for one type: REAL, WIDE(name). */
+/* The body of nn_wide_kernel.c for one type: REAL, computed in, SOURCE, of the examples, and
+ * WIDE(name). */
 
 typedef REAL WIDE(vector) __attribute__((vector_size(4 * MLF_V)));
 
 enum {
     WIDE(lanes) = 4 * MLF_V / sizeof(REAL),
+    WIDE(ratio) = sizeof(SOURCE) / sizeof(REAL),
     WIDE(run_inputs) = MLF_WIDE_RUN / sizeof(REAL),
     WIDE(run_panels) = WIDE(run_inputs) / MLF_WIDE_PANEL,
     WIDE(pitch) = MLF_WIDE_PITCH / sizeof(REAL)
@@ -16,13 +18,34 @@ MLF_INLINE WIDE(vector) WIDE(load)(const REAL *p)
     return v;
 }
 
+/* Copies n numbers. */
+MLF_INLINE void WIDE(copy)(REAL *to, const SOURCE *from, int n)
+{
+    for (int i = 0; i < n; i++)
+        to[i] = (REAL)from[i];
+}
+
+/* Copies as many as fill a line. */
+MLF_INLINE void WIDE(copy_line)(char *to, const char *from)
+{
+    REAL line[64 / sizeof(REAL)];
+    MLF_UNROLL for (int part = 0; part < WIDE(ratio); part++) {
+        typedef REAL copied __attribute__((vector_size(64 / WIDE(ratio))));
+        SOURCE values __attribute__((vector_size(64)));
+        memcpy(&values, from + 64 * part, sizeof values);
+        const copied numbers = __builtin_convertvector(values, copied);
+        memcpy(line + part * (sizeof numbers / sizeof(REAL)), &numbers, sizeof numbers);
+    }
+    memcpy(to, line, sizeof line);
+}
+
 /* sum[row][vector] += x[row] w[vector]. */
 MLF_INLINE void WIDE(add)(const int rows, const int vectors, const REAL *x, const REAL *w,
                           WIDE(vector) sum[MAX_ROWS][MAX_VECTORS])
 {
     WIDE(vector) weight[MAX_VECTORS];
     MLF_UNROLL for (int v = 0; v < vectors; v++)
-        weight[v] = WIDE(load)(w + v * WIDE(lanes));
+        weight[v] = WIDE(load)(w + v * MLF_WIDE_PANEL * WIDE(lanes));
     MLF_UNROLL for (int r = 0; r < rows; r++) {
         WIDE(vector) value = x[r * WIDE(pitch)] - (WIDE(vector)){ 0 };
         MLF_UNROLL for (int v = 0; v < vectors; v++)
@@ -43,26 +66,30 @@ MLF_INLINE void WIDE(tile)(const int rows, const int vectors, const REAL *x, con
     const ptrdiff_t stride = next->stride;
     int left = next->left;
     if (n == MLF_WIDE_PANEL && next->copying)
-        for (; n; n -= STEP * MLF_WIDE_IN_TURN, from += 64, fetched += 64, to += 64)
+        for (; n; n -= STEP * MLF_WIDE_IN_TURN, to += 64) {
             MLF_UNROLL for (int row = 0; row < MLF_WIDE_IN_TURN; row++) {
                 if (!--left) {
                     weights = fetch_burst(weights);
                     left = next->period;
                 }
-                __builtin_prefetch(fetched + row * stride, 0, 2);
-                memcpy(to + row * MLF_WIDE_PITCH, from + row * stride, 64);
-                MLF_UNROLL for (int i = 0; i < STEP; i++, x++, w += vectors * WIDE(lanes))
+                MLF_UNROLL for (int part = 0; part < WIDE(ratio); part++)
+                    __builtin_prefetch(fetched + row * stride + 64 * part, 0, 2);
+                WIDE(copy_line)(to + row * MLF_WIDE_PITCH, from + row * stride);
+                MLF_UNROLL for (int i = 0; i < STEP; i++, x++, w += WIDE(lanes))
                     WIDE(add)(rows, vectors, x, w, sum);
             }
+            from += 64 * WIDE(ratio);
+            fetched += 64 * WIDE(ratio);
+        }
     for (; n >= STEP; n -= STEP) {
         if (!--left) {
             weights = fetch_burst(weights);
             left = next->period;
         }
-        MLF_UNROLL for (int i = 0; i < STEP; i++, x++, w += vectors * WIDE(lanes))
+        MLF_UNROLL for (int i = 0; i < STEP; i++, x++, w += WIDE(lanes))
             WIDE(add)(rows, vectors, x, w, sum);
     }
-    for (; n; n--, x++, w += vectors * WIDE(lanes))
+    for (; n; n--, x++, w += WIDE(lanes))
         WIDE(add)(rows, vectors, x, w, sum);
     next->weights = weights;
     next->left = left;
@@ -102,9 +129,9 @@ static const WIDE(tile_function) WIDE(tiles)[MAX_VECTORS][MAX_ROWS] = {
 
 /* A group of examples, at most MLF_WIDE_GROUP, and how it is cut. A unit is a tile's work on a
  * panel; PARTS units copy a chunk of MLF_WIDE_IN_TURN rows. Whole lines are copied, so that a run
- * begins `shift` bytes into its first, and as many bytes are left for one more. */
+ * begins `shift` numbers into its first, and as many are left for one more. */
 typedef struct WIDE(plan) {
-    const REAL *x;
+    const SOURCE *x;
     ptrdiff_t stride;
     int rows, n_tiles, panel_units, n_chunks, shift;
 } WIDE(plan);
@@ -126,25 +153,28 @@ MLF_INLINE int WIDE(chunk_row)(const WIDE(plan) *plan, int chunk)
 /* A row's run among the copies of all rows'. */
 MLF_INLINE REAL *WIDE(copy_of)(const WIDE(plan) *plan, REAL *copies, int row)
 {
-    return (REAL *)((char *)(copies + row * WIDE(pitch)) + plan->shift);
+    return copies + row * WIDE(pitch) + plan->shift;
 }
 
 /* What the units of the i-th chunk copy of the run that begins at x, and what they fetch. */
-MLF_INLINE void WIDE(aim)(const WIDE(plan) *plan, const REAL *x, REAL *copies, int i, ahead *next)
+MLF_INLINE void WIDE(aim)(const WIDE(plan) *plan, const SOURCE *x, REAL *copies, int i,
+                          ahead *next)
 {
     const int chunk = WIDE(copied)(plan, i), row = WIDE(chunk_row)(plan, chunk);
     const int wraps = row + MLF_WIDE_IN_TURN == plan->rows;
     const int later = wraps ? 0 : WIDE(chunk_row)(plan, chunk + 1);
-    const REAL *later_x = x + (wraps ? WIDE(run_inputs) : 0) + later * plan->stride;
+    const SOURCE *from = x + row * plan->stride - plan->shift;
+    const SOURCE *fetched = x + (wraps ? WIDE(run_inputs) : 0) + later * plan->stride - plan->shift;
+    REAL *to = copies + row * WIDE(pitch);
     next->copying = i == 0 || chunk > WIDE(copied)(plan, i - 1);
-    next->to = (char *)(copies + row * WIDE(pitch));
-    next->from = (const char *)(x + row * plan->stride) - plan->shift;
-    next->fetched = (const char *)later_x - plan->shift;
+    next->to = (char *)to;
+    next->from = (const char *)from;
+    next->fetched = (const char *)fetched;
     if (plan->shift && next->copying)
         MLF_UNROLL for (int r = 0; r < MLF_WIDE_IN_TURN; r++) {
-            const char *rest = next->from + r * next->stride + MLF_WIDE_RUN;
-            memcpy(next->to + r * MLF_WIDE_PITCH + MLF_WIDE_RUN, rest, (size_t)plan->shift);
-            __builtin_prefetch(next->fetched + r * next->stride + MLF_WIDE_RUN, 0, 2);
+            WIDE(copy)(to + r * WIDE(pitch) + WIDE(run_inputs),
+                       from + r * plan->stride + WIDE(run_inputs), plan->shift);
+            __builtin_prefetch(fetched + r * plan->stride + WIDE(run_inputs), 0, 2);
         }
 }
 
@@ -152,11 +182,41 @@ MLF_INLINE void WIDE(aim)(const WIDE(plan) *plan, const REAL *x, REAL *copies, i
 MLF_INLINE void WIDE(advance)(ahead *next)
 {
     next->to += LINES * 64;
-    next->from += LINES * 64;
-    next->fetched += LINES * 64;
+    next->from += LINES * 64 * WIDE(ratio);
+    next->fetched += LINES * 64 * WIDE(ratio);
 }
 
-static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sums, REAL *copies)
+/* squares[row][lane] += the squares of a tile's numbers, which are in the first-level cache. */
+MLF_INLINE void WIDE(add_squares)(const REAL *x, int rows, int n, REAL *squares)
+{
+    for (int r = 0; r < rows; r++, x += WIDE(pitch), squares += WIDE(lanes)) {
+        WIDE(vector) sum = WIDE(load)(squares);
+        int i = 0;
+        for (; i + WIDE(lanes) <= n; i += WIDE(lanes)) {
+            const WIDE(vector) value = WIDE(load)(x + i);
+            WIDE(add_product)(&sum, value, value);
+        }
+        for (; i < n; i++)
+            sum[0] += x[i] * x[i];
+        memcpy(squares, &sum, sizeof sum);
+    }
+}
+
+/* Adds the sums of a group to its totals; they begin again at zero. */
+MLF_INLINE void WIDE(hand_over)(const mlf_wide_totals *totals, REAL *sums, int rows,
+                                ptrdiff_t n_sums)
+{
+    REAL *squares = totals->sums_of_squares;
+    for (ptrdiff_t i = 0; i < rows * n_sums; i++)
+        totals->scores[i] += sums[i];
+    memset(sums, 0, sizeof(REAL) * (size_t)(rows * n_sums));
+    for (int i = 0; i < rows * WIDE(lanes); i++)
+        totals->squares[i / WIDE(lanes)] += squares[i];
+    memset(squares, 0, sizeof(REAL) * (size_t)rows * WIDE(lanes));
+}
+
+static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sums, REAL *copies,
+                        const mlf_wide_totals *totals)
 {
     const int block = model->vectors * WIDE(lanes), n_blocks = model->n_blocks;
     const ptrdiff_t n_sums = (ptrdiff_t)n_blocks * block;
@@ -169,13 +229,13 @@ static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sum
     int64_t burst = n_bursts % ROUND_BURSTS ? n_bursts + ROUND_BURSTS : n_bursts;
     ahead next = { .period = (int)(plan->panel_units * (MLF_WIDE_PANEL / STEP) / n_bursts) };
     next.left = next.period;
-    next.stride = plan->stride * (ptrdiff_t)sizeof(REAL);
+    next.stride = plan->stride * (ptrdiff_t)sizeof(SOURCE);
 
     for (int r = 0; r < rows; r++)
         memcpy(sums + r * n_sums, model->bias, sizeof(REAL) * (size_t)n_sums);
     const REAL *w = model->weights;
     for (int64_t begin = 0; begin < model->n_inputs; begin += WIDE(run_inputs)) {
-        const REAL *x = plan->x + begin, *x_next = x + WIDE(run_inputs);
+        const SOURCE *x = plan->x + begin, *x_next = x + WIDE(run_inputs);
         const int64_t inputs = model->n_inputs - begin;
         const int run = inputs < WIDE(run_inputs) ? (int)inputs : WIDE(run_inputs);
         /* Few rows have room in the caches where they are. */
@@ -184,9 +244,8 @@ static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sum
         REAL *mine = copies + second * half, *others = copies + !second * half;
         if (begin == 0 || run < WIDE(run_inputs) || few)
             for (int r = 0; r < rows; r++) {
-                memcpy(WIDE(copy_of)(plan, mine, r), x + r * plan->stride,
-                       sizeof(REAL) * (size_t)run);
-                for (int line = 0; few && line < MLF_WIDE_RUN; line += 64)
+                WIDE(copy)(WIDE(copy_of)(plan, mine, r), x + r * plan->stride, run);
+                for (int line = 0; few && line < MLF_WIDE_RUN * WIDE(ratio); line += 64)
                     __builtin_prefetch((const char *)(x_next + r * plan->stride) + line, 0, 2);
             }
         next.copying = 0;
@@ -194,23 +253,29 @@ static void WIDE(group)(const mlf_wide *model, const WIDE(plan) *plan, REAL *sum
             const int n = run - first < MLF_WIDE_PANEL ? run - first : MLF_WIDE_PANEL;
             next.weights = (const char *)model->weights + burst / ROUND_BURSTS * ROUND
                            + burst % ROUND_BURSTS * 64;
-            for (int b = 0; b < n_blocks; b++, w += n * block)
+            for (int b = 0; b < n_blocks; b++, w += MLF_WIDE_PANEL * block)
                 for (int tile = 0, r = 0; tile < n_tiles; tile++, unit++) {
                     const int height = rows / n_tiles + (tile < rows % n_tiles);
                     if (copying && unit % PARTS == 0)
                         WIDE(aim)(plan, x_next, others, unit / PARTS, &next);
                     else if (copying)
                         WIDE(advance)(&next);
-                    tiles[height - 1](WIDE(copy_of)(plan, mine, r) + first, w, n,
-                                      sums + r * n_sums + b * block, n_sums, &next);
+                    const REAL *mine_x = WIDE(copy_of)(plan, mine, r) + first;
+                    tiles[height - 1](mine_x, w, n, sums + r * n_sums + b * block, n_sums, &next);
+                    if (totals && b == 0)
+                        WIDE(add_squares)(mine_x, height, n,
+                                          (REAL *)totals->sums_of_squares + r * WIDE(lanes));
                     r += height;
                 }
         }
+        const int n_runs = MLF_WIDE_SPAN / WIDE(run_panels);
+        if (totals && (begin / WIDE(run_inputs) % n_runs == n_runs - 1 || inputs == run))
+            WIDE(hand_over)(totals, sums, rows, n_sums);
     }
 }
 
 static void WIDE(run)(const mlf_wide *model, const void *x, ptrdiff_t stride, int64_t n,
-                      void *scores, void *copies)
+                      void *scores, void *copies, const mlf_wide_totals *totals)
 {
     const ptrdiff_t n_sums = (ptrdiff_t)model->n_blocks * model->vectors * WIDE(lanes);
     const int64_t n_groups = (n + MLF_WIDE_GROUP - 1) / MLF_WIDE_GROUP;
@@ -221,9 +286,10 @@ static void WIDE(run)(const mlf_wide *model, const void *x, ptrdiff_t stride, in
         const int64_t begin = n * i / n_groups, end = n * (i + 1) / n_groups;
         const int n_tiles = ((int)(end - begin) + most - 1) / most;
         const int units = n_tiles * model->n_blocks;
-        const REAL *first = (const REAL *)x + begin * stride;
+        const SOURCE *first = (const SOURCE *)x + begin * stride;
         const WIDE(plan) plan = { first, stride, (int)(end - begin), n_tiles, units,
-                                  units * WIDE(run_panels) / PARTS, (uintptr_t)first % 64 };
-        WIDE(group)(model, &plan, (REAL *)scores + begin * n_sums, copies);
+                                  units * WIDE(run_panels) / PARTS,
+                                  (uintptr_t)first % 64 / sizeof(SOURCE) };
+        WIDE(group)(model, &plan, (REAL *)scores + begin * n_sums, copies, totals);
     }
 }

@@ -56,20 +56,29 @@ class LinearClassifier:
 
     def decision_function(self, X: Any, n_threads: int = 1) -> np.ndarray:
         """Scores of a batch (n, n_features): (n, n_classes), in the weight's precision."""
-        return self._scores(X, n_threads, "decision_function")
+        return self._scores(*self._checked(X, n_threads, "decision_function"))
 
     def predict(self, X: Any, n_threads: int = 1) -> np.ndarray:
         """Index of the largest score of each example; a NaN counts as the largest: int64 (n,)."""
-        return self._scores(X, n_threads, "predict").argmax(axis=1)
+        return self._labels(*self._checked(X, n_threads, "predict"))
 
     def predict_one(self, x: Any) -> int:
         """Index of the largest score of one example (n_features,)."""
         example = np.asarray(x)
         if example.ndim != 1:
             raise RecordError(f"predict_one: expected one example, got shape {example.shape}")
-        return int(self._scores(example[None], 1, "predict_one")[0].argmax())
+        return int(self._labels(*self._checked(example[None], 1, "predict_one"))[0])
 
-    def _scores(self, X: Any, n_threads: int, method: str) -> np.ndarray:
+    def _scores(self, x: np.ndarray, strategy: int, n_parts: int) -> np.ndarray:
+        return self._wide.scores(x, strategy, n_parts)[:, : self.n_classes]
+
+    def _labels(self, x: np.ndarray, strategy: int, n_parts: int) -> np.ndarray:
+        if self._wide.screened:
+            return self._wide.labels(x, strategy, n_parts)
+        return self._scores(x, strategy, n_parts).argmax(axis=1)
+
+    def _checked(self, X: Any, n_threads: int, method: str) -> tuple[np.ndarray, int, int]:
+        """The batch in our type with each row's numbers side by side; strategy and parts."""
         x = np.asarray(X)
         if x.dtype.kind not in "biuf":
             raise RecordError(f"{method}: expected numbers, got dtype {x.dtype}")
@@ -82,8 +91,7 @@ class LinearClassifier:
         if not in_rows or x.strides[0] % size:
             x = np.require(x, self.dtype, ["C", "A"])
         parts = min(thread_count(n_threads), max(1, len(x) // EXAMPLES_A_THREAD))
-        strategy = _strategy.STATIC if parts > 1 else _strategy.SEQUENTIAL
-        return self._wide.scores(x, strategy, parts)[:, : self.n_classes]
+        return x, _strategy.STATIC if parts > 1 else _strategy.SEQUENTIAL, parts
 
     def __repr__(self) -> str:
         shape = f"{self.n_classes}, {self.n_features_in_}"
