@@ -2,9 +2,10 @@
 
     taskset -c 1 python -m benchmarks.linear_classifier float64 [largest batch]
 
-Prints milliseconds a batch beside NumPy's, and as multiples of the roofline time: reading the
-weights and the batch from memory, or the multiply-adds, whichever takes longer, as the core
-does them in the same round. Medians over rounds of all contenders in turn.
+Prints milliseconds a batch, of labels and of scores, beside NumPy's labels, and as multiples of
+the roofline time: reading the weights and the batch from memory, or the multiply-adds, whichever
+takes longer, as the core does them in the same round. Medians over rounds of all contenders in
+turn.
 """
 
 import os
@@ -49,9 +50,13 @@ def roofline_seconds(weight, x):
 
 
 def measure(weight, model, x, rounds):
-    """Median seconds of mlfast and NumPy, and both as multiples of the roofline."""
-    calls = {"mlfast": lambda: model.predict(x), "NumPy": lambda: (x @ weight.T).argmax(axis=1)}
-    np.testing.assert_array_equal(calls["mlfast"](), calls["NumPy"]())
+    """Median seconds of each contender, and as multiples of the roofline."""
+    calls = {
+        "predict": lambda: model.predict(x),
+        "scores": lambda: model.decision_function(x),
+        "NumPy": lambda: (x @ weight.T).argmax(axis=1),
+    }
+    np.testing.assert_array_equal(calls["predict"](), calls["NumPy"]())
     took, ratios = {name: [] for name in calls}, {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
@@ -64,9 +69,9 @@ def measure(weight, model, x, rounds):
 
 def table(dtype, largest=1024):
     lines = [
-        f"| {np.dtype(dtype)}, examples at once | mlfast ms (x roofline) | "
-        "NumPy ms (x roofline) | mlfast examples/s |",
-        "| --- | ---: | ---: | ---: |",
+        f"| {np.dtype(dtype)}, examples at once | predict, ms (x roofline) | decision_function | "
+        "NumPy's argmax | predict, examples/s |",
+        "| --- | ---: | ---: | ---: | ---: |",
     ]
     weight = weights(dtype)
     model = nn.LinearClassifier(weight)
@@ -75,7 +80,7 @@ def table(dtype, largest=1024):
     while n <= largest:
         found = measure(weight, model, whole[:n], 9 if n < 256 else 5)
         cells = [f"{t * 1e3:.2f} ({ratio:.2f})" for t, ratio in found.values()]
-        lines.append(f"| {n} | {' | '.join(cells)} | {n / found['mlfast'][0]:,.0f} |")
+        lines.append(f"| {n} | {' | '.join(cells)} | {n / found['predict'][0]:,.0f} |")
         n *= 2
     return lines
 

@@ -126,7 +126,7 @@ cdef class Wide:
         return result
 
     def labels(self, cnp.ndarray x, int strategy, int n_parts):
-        """Index of the largest score of each row of x, as in `scores`, if `screened`: int64 (n,)."""
+        """Index of the largest of the `scores` of each row of x, if `screened`: int64 (n,)."""
         cdef int64_t n = cnp.PyArray_DIM(x, 0)
         cdef ptrdiff_t stride = cnp.PyArray_STRIDE(x, 0) // sizeof(double)
         cdef cnp.ndarray result = np.empty(n, np.int64)

@@ -18,8 +18,9 @@ EXAMPLES_A_THREAD = 64
 class LinearClassifier:
     """The index of the largest of ``weight @ x + bias``, for weights far beyond the caches.
 
-    Computes in the weight's precision. The weights are kept packed, once, and read once for
-    every 128 examples.
+    Scores are computed in the weight's precision. The weights are kept packed and read once for
+    every 128 examples. Labels of a float64 model are told by a copy in float32, and by float64
+    where that cannot tell: they are always those of the float64 scores.
 
     Parameters
     ----------
