@@ -64,6 +64,7 @@ cdef class Predictor:
               0 if read.vocabulary < 0 else self.native.vocabularies[read.vocabulary])
              for read, slot in zip(model.inputs, plan.input_slots)],
             missing_fields_nan,
+            model.example_shape,
         )
         self._readers = {}
         self._labels = ()

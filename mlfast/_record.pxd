@@ -30,6 +30,7 @@ cdef extern from "_access.h":
 
 cdef class Layout:
     cdef readonly tuple names           # of all fields
+    cdef readonly tuple shape           # of an example as an array
     cdef readonly bint named
     cdef readonly bint missing_fields_nan
     cdef readonly Py_ssize_t n_inputs

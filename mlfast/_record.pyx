@@ -12,6 +12,8 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from mlfast.errors import RecordError
 
 cimport numpy as cnp
@@ -65,8 +67,9 @@ cdef class Layout:
     """
 
     def __cinit__(self, tuple names, bint named, list inputs,
-                  bint missing_fields_nan):
+                  bint missing_fields_nan, tuple shape=None):
         self.names = tuple([sys.intern(name) for name in names])
+        self.shape = shape or (len(names),)
         self.named = named
         self.missing_fields_nan = missing_fields_nan
         self.n_inputs = len(inputs)
@@ -253,7 +256,11 @@ cdef int missing_field(Layout layout, int field, object record) except -1:
 cdef object as_values(object record, Layout layout):
     """A record that offers no fast access, as a dict or a list."""
     if getattr(record, "ndim", 1) != 1:
-        raise RecordError(f"expected a 1-d array as a record, got shape {record.shape}")
+        if record.shape == layout.shape:
+            flat = np.reshape(record, -1)
+            return flat.astype(np.float64) if flat.dtype.kind in "biuf" else flat
+        expected = "a 1-d array" if len(layout.shape) == 1 else f"an array of shape {layout.shape}"
+        raise RecordError(f"expected {expected} as a record, got shape {record.shape}")
     if hasattr(record, "to_dict"):                # pandas Series
         values = record.to_dict()
         if layout.named or set(layout.names) <= values.keys():

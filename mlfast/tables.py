@@ -111,9 +111,13 @@ class TableReader:
         return Table(n_rows, inputs)
 
     def _from_array(self, X: np.ndarray) -> tuple[Callable[[int], Any], int]:
+        shape = self.model.example_shape
+        if X.ndim > 2 and X.shape[1:] == shape:
+            X = X.reshape(len(X), -1)
         if X.ndim != 2:
+            rows = ", ".join(["n_rows", *map(str, shape)])
             raise RecordError(
-                f"expected a 2-d array (n_rows, {len(self.model.fields)}), got shape {X.shape}; "
+                f"expected a {len(shape) + 1}-d array ({rows}), got shape {X.shape}; "
                 "for a single record there is predict_one"
             )
         self._check_width(X.shape[1])

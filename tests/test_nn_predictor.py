@@ -50,6 +50,25 @@ def test_classifier(last, tmp_path):
     assert mlfast.compile(loaded).model == predictor.model
 
 
+def test_images_in_their_own_shape():
+    predictor = mlfast.compile(small(nn.Softmax()))
+    images = numbers(4, 20, 1, 8, 8)
+    want = predictor.predict_proba(images.reshape(20, 64))
+    for same in (images, images.astype(np.float64), list(images), images[::-1][::-1]):
+        np.testing.assert_array_equal(predictor.predict_proba(same), want)
+    for image, row in zip(images, want, strict=True):
+        got = list(predictor.predict_proba_one(image).values())
+        np.testing.assert_allclose(got, row, rtol=1e-6)
+        assert got == list(predictor.predict_proba_one(image.ravel()).values())
+    assert predictor.predict_one(np.zeros((1, 8, 8), object)) == predictor.predict_one([0] * 64)
+    with pytest.raises(errors.RecordError, match=r"an array of shape \(1, 8, 8\) as a record"):
+        predictor.predict_one(images[0, 0])
+    with pytest.raises(
+        errors.RecordError, match=r"4-d array \(n_rows, 1, 8, 8\), got .*\(20, 8, 8\)"
+    ):
+        predictor.predict(images[:, 0])
+
+
 def test_regressor():
     net = nn.Sequential(nn.Linear(numbers(0, 20, 4)), nn.ReLU(), nn.Linear(numbers(1, 2, 20)))
     predictor = mlfast.compile(net)

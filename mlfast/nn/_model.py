@@ -10,7 +10,8 @@ from mlfast.nn._lower import lower
 def model(network: spec.Network) -> spec.Model:
     """Flat examples as records; a network that ends in a softmax is a classifier.
 
-    The fields are the numbers of one example in C order. After a softmax over a
+    The fields are the numbers of one example in C order; arrays of the network's
+    input shape are taken as well. After a softmax over a
     vector the labels are 0, 1, ... and the probabilities the network's own
     (`exp` of them after a LogSoftmax); else `predict` answers the outputs.
     """

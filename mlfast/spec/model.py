@@ -102,6 +102,14 @@ class Model(Spec):
             output=output,
         )
 
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """The shape of one example as an array: a network's own where it reads the fields alone."""
+        alone = not self.steps and not self.head_steps
+        if alone and isinstance(self.head, Network) and self.head.n_features == len(self.fields):
+            return self.head.input_shape
+        return (len(self.fields),)
+
     def for_transform(self) -> "Model":
         """The encoder alone: what `transform` runs."""
         return dataclasses.replace(self, head=None, output=None, head_steps=(), head_inputs=None)
