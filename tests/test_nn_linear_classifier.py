@@ -53,6 +53,14 @@ def test_scores(isa, dtype, seed, n_classes, n_features, n, first, gap):
     np.testing.assert_array_equal(wide.weight(n_classes), weight)
 
 
+def test_labels_of_very_many_classes():
+    weight, bias, x = made(5, 30_000, 3, np.float64, 5)
+    for same in (weight, np.repeat(weight[:1], len(weight), 0)):
+        for isa in _nn.instruction_sets():
+            wide = _wide.Wide(same, bias, isa)
+            np.testing.assert_array_equal(wide.labels(x, 0, 1), wide.scores(x, 0, 1).argmax(1))
+
+
 NEAR = {
     "far apart": lambda weight, x: (weight, x),
     "equal": lambda weight, x: (np.repeat(weight[:1], len(weight), 0), x),

@@ -18,7 +18,7 @@
 
 /* What a part needs, as places in its scratch, each aligned to a cache line. */
 typedef struct room {
-    size_t totals, squares, sums_of_squares, sums, row, copies, size;
+    size_t totals, squares, sums_of_squares, sums, exact, marks, copies, size;
 } room;
 
 typedef struct job {
@@ -56,7 +56,8 @@ static room room_for(const mlf_wide_kernels *kernels, const mlf_wide *model,
     room.squares = take(&room.size, rows * sizeof(double));
     room.sums_of_squares = take(&room.size, rows * (size_t)kernels->vector_bytes);
     room.sums = take(&room.size, n_sums * sizeof(float));
-    room.row = take(&room.size, (size_t)width(kernels, model, sizeof(double)) * sizeof(double));
+    room.exact = take(&room.size, rows * (size_t)width(kernels, model, 1));
+    room.marks = take(&room.size, (size_t)(model->n_blocks * model->vectors));
     room.copies = take(&room.size, mlf_wide_scratch(most, 1));
     return room;
 }
@@ -84,70 +85,98 @@ static double error_bound(const mlf_wide_screen *screen, double squares)
     return SLACK * (both * size * screen->norm + 0x1p-51 * n * screen->bias + tiny);
 }
 
-/* The label of an example in double precision alone. */
-static int64_t exact_label(const job *j, const double *x, char *scratch)
+/* From where on a score can be the largest; NaN where that cannot be told. */
+static double least_score(const mlf_wide_screen *screen, const double *scores, double squares)
 {
-    double *row = (double *)(scratch + j->room.row);
-    j->kernels->run_double(j->model, x, j->stride, 1, row, scratch + j->room.copies, NULL);
-    return largest(row, j->screen->n_outputs);
+    const double least = scores[largest(scores, screen->n_outputs)]
+                         - 2 * error_bound(screen, squares);
+    double sum = least;
+    for (int64_t i = 0; i < screen->n_outputs; i++)
+        sum += scores[i] * 0;
+    return isfinite(sum) ? least : NAN;
 }
 
-static int64_t label(const job *j, const double *x, const double *scores, double squares,
-                     char *scratch)
+/* Marks the vectors of outputs that have a score in question; returns how many there are, none if
+ * it is a single score. */
+static int in_question(const job *j, const double *scores, double least, char *marks)
 {
-    const int64_t n = j->screen->n_outputs, guess = largest(scores, n);
-    const double bound = error_bound(j->screen, squares), least = scores[guess] - 2 * bound;
     const int lanes = j->kernels->vector_bytes / (int)sizeof(double);
-    int n_left = 0;
-    for (int64_t i = 0; i < n; i++) {
-        if (!isfinite(scores[i]))
-            return exact_label(j, x, scratch);
-        n_left += scores[i] >= least;
-    }
-    if (!isfinite(bound))
-        return exact_label(j, x, scratch);
-    if (n_left == 1)
-        return guess;
-    double *row = (double *)(scratch + j->room.row);
-    int64_t best = -1;
-    for (int64_t first = 0; first < n; first += lanes) {
-        const int64_t end = first + lanes < n ? first + lanes : n;
-        int known = 0;
-        for (int64_t i = first; i < end; i++) {
-            if (scores[i] < least)
-                continue;
-            if (!known)
-                j->kernels->column(j->model, x, (int)(first / lanes), row + first);
-            known = 1;
-            if (best < 0 || row[i] > row[best])
-                best = i;
+    const int64_t n = j->screen->n_outputs;
+    int n_scores = 0, n_vectors = 0;
+    memset(marks, 0, (size_t)(n + lanes - 1) / (size_t)lanes);
+    for (int64_t i = 0; i < n; i++)
+        if (!(scores[i] < least)) {
+            n_scores++;
+            n_vectors += !marks[i / lanes];
+            marks[i / lanes] = 1;
         }
+    return n_scores == 1 ? 0 : n_vectors;
+}
+
+/* The label of an example; what is in question is computed in double precision. */
+static int64_t label(const job *j, const double *x, const double *scores, double least,
+                     char *marks, double *exact)
+{
+    const int lanes = j->kernels->vector_bytes / (int)sizeof(double);
+    int64_t best = -1;
+    if (in_question(j, scores, least, marks) == 0)
+        return largest(scores, j->screen->n_outputs);
+    for (int64_t i = 0; i < j->screen->n_outputs; i++) {
+        if (scores[i] < least)
+            continue;
+        if (marks[i / lanes])
+            j->kernels->column(j->model, x, (int)(i / lanes), exact + i / lanes * lanes);
+        marks[i / lanes] = 0;
+        if (best < 0 || exact[i] > exact[best] || (isnan(exact[i]) && !isnan(exact[best])))
+            best = i;
     }
     return best;
+}
+
+/* The labels of a group of examples. */
+static void label_group(const job *j, const double *x, int64_t rows, int64_t *labels,
+                        char *scratch)
+{
+    const mlf_wide_screen *screen = j->screen;
+    const ptrdiff_t n_scores = width(j->kernels, &screen->model, sizeof(float));
+    const ptrdiff_t n_exact = width(j->kernels, j->model, sizeof(double));
+    const mlf_wide_totals totals = { (double *)(scratch + j->room.totals),
+                                     (double *)(scratch + j->room.squares),
+                                     scratch + j->room.sums_of_squares };
+    double *exact = (double *)(scratch + j->room.exact), *least = totals.squares;
+    char *copies = scratch + j->room.copies, *marks = scratch + j->room.marks;
+    memset(scratch, 0, j->room.sums);
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(totals.scores + r * n_scores, j->model->bias,
+               sizeof(double) * (size_t)screen->n_outputs);
+    j->kernels->run_screen(&screen->model, x, j->stride, rows, scratch + j->room.sums, copies,
+                           &totals);
+
+    int64_t n_columns = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        least[r] = least_score(screen, totals.scores + r * n_scores, totals.squares[r]);
+        n_columns += in_question(j, totals.scores + r * n_scores, least[r], marks);
+    }
+    /* All scores of 16 examples take about as long as three quarters of an example's vectors. */
+    const int n_vectors = j->model->n_blocks * j->model->vectors;
+    const int all = 4 * n_columns > 3 * n_vectors * (1 + rows / 16);
+    if (all)
+        j->kernels->run_double(j->model, x, j->stride, rows, exact, copies, NULL);
+    for (int64_t r = 0; r < rows; r++)
+        labels[r] = all ? largest(exact + r * n_exact, screen->n_outputs)
+                        : label(j, x + r * j->stride, totals.scores + r * n_scores, least[r],
+                                marks, exact);
 }
 
 static void run_part(void *context, int part)
 {
     const job *j = context;
-    const ptrdiff_t n_scores = width(j->kernels, &j->screen->model, sizeof(float));
-    char *scratch = j->scratch + (size_t)part * j->room.size;
-    const mlf_wide_totals totals = { (double *)(scratch + j->room.totals),
-                                     (double *)(scratch + j->room.squares),
-                                     scratch + j->room.sums_of_squares };
     const int64_t end = j->n * (part + 1) / j->n_parts;
     for (int64_t begin = j->n * part / j->n_parts; begin < end;) {
         const int64_t n_groups = (end - begin + MLF_WIDE_GROUP - 1) / MLF_WIDE_GROUP;
         const int64_t rows = (end - begin) / n_groups;
-        const double *x = j->x + begin * j->stride;
-        memset(scratch, 0, j->room.sums);
-        for (int64_t r = 0; r < rows; r++)
-            memcpy(totals.scores + r * n_scores, j->model->bias,
-                   sizeof(double) * (size_t)j->screen->n_outputs);
-        j->kernels->run_screen(&j->screen->model, x, j->stride, rows, scratch + j->room.sums,
-                               scratch + j->room.copies, &totals);
-        for (int64_t r = 0; r < rows; r++)
-            j->labels[begin + r] = label(j, x + r * j->stride, totals.scores + r * n_scores,
-                                         totals.squares[r], scratch);
+        label_group(j, j->x + begin * j->stride, rows, j->labels + begin,
+                    j->scratch + (size_t)part * j->room.size);
         begin += rows;
     }
 }
