@@ -15,8 +15,8 @@ G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 POINTS = 16
 
 #: Cycles of a pair of vectors of an input channel, of a tile of a vector of output channels, and
-#: of each product of matrices besides its multiply-adds.
-INPUT, OUTPUT, PRODUCT = 25, 20, 40
+#: of a product of matrices besides its multiply-adds, with one more for each of its sums.
+INPUT, OUTPUT, PRODUCT = 25, 20, 15
 
 Fields = dict[str, Any]
 
@@ -50,7 +50,8 @@ def lower(node: Node, c: spec.Convolution, direct: Fields, kernels: Mapping[str,
     both = np.concatenate([packed.reshape(-1), direct["weights"].reshape(-1)])
     tiles = tile_rows * tile_columns
     pairs = tile_rows * pieces / (2 if vector == 16 and columns < 8 else 1)
-    product = n_in * max(rows * columns * vectors / 2, 4) + PRODUCT
+    sums = rows * columns * vectors
+    product = n_in * max(sums / 2, 4) + sums + PRODUCT
     cycles = n_items * pieces * n_blocks * POINTS * product
     cycles += n_in * pairs * INPUT + tiles * n_blocks * vectors * OUTPUT
     return direct | {
