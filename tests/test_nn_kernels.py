@@ -112,7 +112,7 @@ def test_all_convolution_kernels(kernel, shape, pool, monkeypatch):
 
 @settings(EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    seed=st.integers(0, 99), n_in=st.sampled_from([1, 2, 3, 24, 64]),
+    seed=st.integers(0, 99), n_in=st.sampled_from([1, 2, 3, 24, 64, 65, 130]),
     n_out=st.sampled_from([1, 4, 5, 16, 17, 32, 33, 70]), padding=st.integers(0, 2),
     size=st.tuples(st.integers(3, 17), st.integers(3, 33)), pool=st.booleans(), relu=st.booleans(),
     odd=st.sampled_from([0.0, np.inf, -np.inf, np.nan, 3e38, 1e-40]),

@@ -86,7 +86,7 @@ typedef struct mlf_nn_kernels {
     int32_t max_tile;         /* pixels of a tile at most                                  */
     int32_t plane_channels;   /* output channels at once when vectors run over positions   */
     int32_t max_rows;         /* examples that the linear layers take at once             */
-    int32_t winograd_channels; /* input channels at most of Winograd's convolution        */
+    int32_t winograd_channels; /* input channels at once of Winograd's convolution        */
     mlf_nn_kernel of[MLF_NN_KINDS];
 } mlf_nn_kernels;
 

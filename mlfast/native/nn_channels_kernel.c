@@ -11,15 +11,17 @@
 /* Pixels of a row that are kept before they are transposed: a multiple of MLF_V. */
 #define STRIP 64
 
-/* out[pixel][MLF_NN_BLOCK] = bias + weights * in, for `pixels` pixels. */
+/* out[pixel][MLF_NN_BLOCK] = bias + weights * in, for `pixels` pixels; added, without a bias. */
 MLF_INLINE void tile(const int pixels, const int vectors, const float *in, int channels,
                      ptrdiff_t plane, const int32_t *taps, int n_taps, const float *w,
                      const float *bias, float *out)
 {
     vec sum[MLF_NN_TILE][2];
+    const vec first[2] = { bias ? v_load(bias) : (vec){ 0 },
+                           bias && vectors > 1 ? v_load(bias + MLF_V) : (vec){ 0 } };
     MLF_UNROLL for (int p = 0; p < pixels; p++)
         MLF_UNROLL for (int v = 0; v < vectors; v++)
-            sum[p][v] = v_load(bias + v * MLF_V);
+            sum[p][v] = first[v];
     for (int c = 0; c < channels; c++, in += plane) {
         for (int t = 0; t < n_taps; t++, w += MLF_NN_BLOCK) {
             const float *x = in + taps[t];
@@ -33,20 +35,22 @@ MLF_INLINE void tile(const int pixels, const int vectors, const float *in, int c
             }
         }
     }
+    if (!bias) {
+        MLF_UNROLL for (int p = 0; p < pixels; p++)
+            MLF_UNROLL for (int v = 0; v < vectors; v++)
+                sum[p][v] += v_load(out + p * MLF_NN_BLOCK + v * MLF_V);
+    }
     MLF_UNROLL for (int p = 0; p < pixels; p++)
         MLF_UNROLL for (int v = 0; v < vectors; v++)
             v_store(out + p * MLF_NN_BLOCK + v * MLF_V, sum[p][v]);
 }
 
-#define TILE(p) \
-    static void tile_##p##_1(const float *in, int channels, ptrdiff_t plane, \
-                             const int32_t *taps, int n_taps, const float *w, \
-                             const float *bias, float *out) \
-    { tile(p, 1, in, channels, plane, taps, n_taps, w, bias, out); } \
-    static void tile_##p##_2(const float *in, int channels, ptrdiff_t plane, \
-                             const int32_t *taps, int n_taps, const float *w, \
-                             const float *bias, float *out) \
-    { tile(p, 2, in, channels, plane, taps, n_taps, w, bias, out); }
+#define TILE_OF(p, vectors) \
+    static void tile_##p##_##vectors(const float *in, int channels, ptrdiff_t plane, \
+                                     const int32_t *taps, int n_taps, const float *w, \
+                                     const float *bias, float *out) \
+    { tile(p, vectors, in, channels, plane, taps, n_taps, w, bias, out); }
+#define TILE(p) TILE_OF(p, 1) TILE_OF(p, 2)
 #define ENTRY(p) { tile_##p##_1, tile_##p##_2 },
 #if MLF_NN_TILE == 11
 #define FOR_EACH_TILE(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)

@@ -40,12 +40,13 @@ MLF_NN_RUN(mlf_nn_copy);
 #define MLF_NN_TILE 6
 #define MLF_NN_PLANE_CHANNELS 3
 #endif
-/* Winograd's convolution keeps a few tiles of all input channels on the stack. */
+/* Input channels of a few tiles that Winograd's convolution keeps on the stack. */
 #define MLF_NN_WINOGRAD_CHANNELS 64
 
 /* Of nn_channels_kernel.c, by pixels - 1 and whether a block has more than one vector:
  * out[pixel][b] = bias[b] + sum over c < channels, t < n_taps of
- *                 w[c][t][b] * in[c * plane + taps[t] + pixel]    for b < MLF_NN_BLOCK */
+ *                 w[c][t][b] * in[c * plane + taps[t] + pixel]    for b < MLF_NN_BLOCK;
+ * where bias is NULL, added to what is there. */
 typedef void (*mlf_nn_tile)(const float *in, int channels, ptrdiff_t plane, const int32_t *taps,
                             int n_taps, const float *w, const float *bias, float *out);
 extern const mlf_nn_tile MLF_FN(mlf_nn_tiles)[MLF_NN_TILE][2];

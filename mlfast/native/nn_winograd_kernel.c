@@ -88,10 +88,11 @@ MLF_INLINE int pitch_of(int rows, int columns)
     return (rows * columns + MLF_V - 1) / MLF_V * MLF_V;
 }
 
-/* to[point * step + channel * pitch + tile] = B' d B of rows x columns tiles from (y, x) on;
- * writes up to MLF_V floats beyond each point's. */
-MLF_INLINE void transform_input(const int together, const mlf_nn_op *op, const float *in, int y,
-                                int rows, int x, int columns, float *to, ptrdiff_t step)
+/* to[point * step + channel * pitch + tile] = B' d B of rows x columns tiles from (y, x) on, of
+ * n_channels channels; writes up to MLF_V floats beyond each point's. */
+MLF_INLINE void transform_input(const int together, const mlf_nn_op *op, const float *in,
+                                int n_channels, int y, int rows, int x, int columns, float *to,
+                                ptrdiff_t step)
 {
     const int width = op->row_step, left = width - 2 * x, n = left < MLF_V ? left : MLF_V;
     const int more = left - MLF_V < MLF_V ? left - MLF_V : MLF_V, n_more = more < 0 ? 0 : more;
@@ -102,14 +103,14 @@ MLF_INLINE void transform_input(const int together, const mlf_nn_op *op, const f
     picks which;
     pick_columns(which, together == 1 ? 0 : rows == 1 ? pitch : columns);
     in += 2 * ((ptrdiff_t)y * width + x);
-    for (int c = 0; c < op->channels; c += channels)
+    for (int c = 0; c < n_channels; c += channels)
         for (int row = 0; row < rows; row += together) {
             const float *first = in + c * (ptrdiff_t)op->plane + (ptrdiff_t)row * 2 * width;
             const float *second = first + MLF_V;
             if (below)
                 second = row + 1 < rows ? first + 2 * width : first; /* then it is not used */
             else if (together == 2)
-                second = c + 1 < op->channels ? first + op->plane : first;
+                second = c + 1 < n_channels ? first + op->plane : first;
             vec a[4], b[4];
             rows_of(first, width, row < whole, n, a);
             rows_of(second, width, row + below < whole, together == 2 ? n : n_more, b);
@@ -167,45 +168,69 @@ static void outputs(const float *m, ptrdiff_t step, int rows, int columns, int p
             }
 }
 
+/* Points of the tiles of some input channels, and their sums for a block of output channels. */
+typedef struct buffers {
+    float points[POINTS * (CHANNELS * MAX_PITCH + MLF_V)];
+    float sums[POINTS][MLF_NN_TILE][MLF_NN_BLOCK];
+} buffers;
+
+/* The sums of a block of output channels, from `channel` on. The points are those of the block
+ * before, where all input channels have room. */
+MLF_INLINE void sum_points(const mlf_nn_op *op, const float *in, int channel, int y, int rows,
+                           int x, int columns, buffers *b)
+{
+    static const float zeros[MLF_NN_BLOCK];
+    const int channels = op->channels, at_once = channels < CHANNELS ? channels : CHANNELS;
+    const int pitch = pitch_of(rows, columns);
+    const ptrdiff_t step = (ptrdiff_t)at_once * pitch + MLF_V;
+    const mlf_nn_tile tile =
+        MLF_FN(mlf_nn_tiles)[rows * columns - 1][op->out_channels - channel > MLF_V];
+    const float *weights = op->weights + (ptrdiff_t)channel * POINTS * channels;
+    int32_t places[CHANNELS]; /* of the channels, to the tile taps of a single one: one loop */
+    for (int c = 0; c < at_once; c++)
+        places[c] = c * pitch;
+    for (int c = 0; c < channels; c += at_once, in += at_once * (ptrdiff_t)op->plane) {
+        int n = channels - c < at_once ? channels - c : at_once;
+        if (channel == 0 || n < channels) {
+            if (TOGETHER(columns) == 2)
+                transform_input(2, op, in, n, y, rows, x, columns, b->points, step);
+            else
+                transform_input(1, op, in, n, y, rows, x, columns, b->points, step);
+        }
+        for (int p = 0; p < POINTS; p++) {
+            const float *w = weights + ((ptrdiff_t)p * channels + c) * MLF_NN_BLOCK;
+            const float *bias = p == EVERYWHERE ? op->bias + channel : zeros;
+            tile(b->points + p * step, 1, 0, places, n, w, c ? NULL : bias, b->sums[p][0]);
+        }
+    }
+}
+
 /* All output channels of rows x columns tiles from (y, x) on; false if any is not finite. Never
  * inlined: its arrays, some 100 KiB, are gone before the item is done again. */
 static __attribute__((noinline)) int piece(const mlf_nn_op *op, const float *in, float *out,
                                            int y, int rows, int x, int columns)
 {
-    static const int32_t here = 0;
-    static const float zeros[MLF_NN_BLOCK];
-    float points[POINTS * (CHANNELS * MAX_PITCH + MLF_V)] __attribute__((aligned(64)));
-    float sums[POINTS][MLF_NN_TILE][MLF_NN_BLOCK] __attribute__((aligned(64)));
+    buffers b __attribute__((aligned(64)));
     float strip[4 * MLF_NN_TILE + MLF_V][MLF_NN_BLOCK] __attribute__((aligned(64)));
-    const int tiles = rows * columns, side = op->pool == 2 ? 1 : 2;
-    const int pitch = pitch_of(rows, columns);
-    const ptrdiff_t step = (ptrdiff_t)op->channels * pitch + MLF_V;
+    const int side = op->pool == 2 ? 1 : 2, relu = op->activation == MLF_NN_RELU;
     const ptrdiff_t plane = (ptrdiff_t)op->out_height * op->out_width;
     const int left = op->out_width - side * x, below = op->out_height - side * y;
     const int width = left < side * columns ? left : side * columns;
     const int height = below < side * rows ? below : side * rows;
     vec check = { 0 };
     v_nans nans = MLF_NO_NANS;
-    if (TOGETHER(columns) == 2)
-        transform_input(2, op, in, y, rows, x, columns, points, step);
-    else
-        transform_input(1, op, in, y, rows, x, columns, points, step);
-    const float *w = op->weights;
     for (int channel = 0; channel < op->out_channels; channel += MLF_NN_BLOCK) {
-        int n = op->out_channels - channel, vectors = n > MLF_V ? 2 : 1;
-        for (int p = 0; p < POINTS; p++, w += op->channels * MLF_NN_BLOCK)
-            MLF_FN(mlf_nn_tiles)[tiles - 1][vectors - 1](
-                points + p * step, op->channels, pitch, &here, 1, w,
-                p == EVERYWHERE ? op->bias + channel : zeros, sums[p][0]);
-        outputs(sums[0][0], MLF_NN_TILE * MLF_NN_BLOCK, rows, columns, op->pool, width, vectors,
-                strip[0], &check);
+        sum_points(op, in, channel, y, rows, x, columns, &b);
+        int n = op->out_channels - channel;
+        outputs(b.sums[0][0], MLF_NN_TILE * MLF_NN_BLOCK, rows, columns, op->pool, width,
+                n > MLF_V ? 2 : 1, strip[0], &check);
+        n = n < MLF_NN_BLOCK ? n : MLF_NN_BLOCK;
         float *to = out + channel * plane + (ptrdiff_t)side * y * op->out_width + side * x;
-        const int relu = op->activation == MLF_NN_RELU, n_c = n < MLF_NN_BLOCK ? n : MLF_NN_BLOCK;
         if (width == op->out_width)
-            MLF_FN(mlf_nn_store_strip)(strip[0], height * width, n_c, to, plane, relu);
+            MLF_FN(mlf_nn_store_strip)(strip[0], height * width, n, to, plane, relu);
         else
             for (int row = 0; row < height; row++, to += op->out_width)
-                MLF_FN(mlf_nn_store_strip)(strip[row * width], width, n_c, to, plane, relu);
+                MLF_FN(mlf_nn_store_strip)(strip[row * width], width, n, to, plane, relu);
     }
     v_note_nans(&nans, check, check);
     return !v_any_nan(nans);

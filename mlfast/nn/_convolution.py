@@ -35,7 +35,7 @@ def lower(node: Node, kernels: Mapping[str, int]) -> Fields:
         "dilation_h": c.dilation[0], "dilation_w": c.dilation[1],
     }  # fmt: skip
     options = [_channels(node, c, kernels), _planes(node, c, kernels)]
-    if _winograd.takes(c, kernels):
+    if _winograd.takes(c):
         options.append(_winograd.lower(node, c, options[0], kernels))
     return common | min(options, key=lambda option: float(option["cycles"]))
 

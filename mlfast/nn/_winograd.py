@@ -18,15 +18,20 @@ POINTS = 16
 #: of a product of matrices besides its multiply-adds, with one more for each of its sums.
 INPUT, OUTPUT, PRODUCT = 25, 20, 15
 
+#: Weights of more bytes are beyond the second-level cache: there are 16 for the 9 of the direct
+#: convolution, so that reading them costs what the multiplications save.
+MOST = 1 << 20
+
 Fields = dict[str, Any]
 
 
-def takes(c: spec.Convolution, kernels: Mapping[str, int]) -> bool:
-    """Whether the kernel can do a convolution."""
+def takes(c: spec.Convolution) -> bool:
+    """Whether a convolution is one that the kernel does, and does well."""
+    points = 4 * POINTS * c.weight.shape[0] * c.weight.shape[1]
     return (
         c.weight.shape[2:] == (3, 3)
+        and points <= MOST
         and c.groups == c.stride[0] == c.stride[1] == c.dilation[0] == c.dilation[1] == 1
-        and c.weight.shape[1] <= kernels["winograd_channels"]
     )
 
 
@@ -53,7 +58,8 @@ def lower(node: Node, c: spec.Convolution, direct: Fields, kernels: Mapping[str,
     sums = rows * columns * vectors
     product = n_in * max(sums / 2, 4) + sums + PRODUCT
     cycles = n_items * pieces * n_blocks * POINTS * product
-    cycles += n_in * pairs * INPUT + tiles * n_blocks * vectors * OUTPUT
+    times = n_blocks if n_in > kernels["winograd_channels"] else 1  # that they are transformed
+    cycles += n_in * pairs * times * INPUT + tiles * n_blocks * vectors * OUTPUT
     return direct | {
         "kind": "CONV_WINOGRAD", "weights": both, "tile": columns, "tile_rows": rows,
         "n_items": n_items, "cycles": cycles + direct["cycles_around"],
