@@ -172,7 +172,7 @@ def _combine(node: Node, combine: spec.Combine) -> Fields:
     strides = []
     for operand in node.shapes:
         full = (1,) * (len(shape) - len(operand)) + tuple(operand)
-        steps = np.cumprod((1, *full[:0:-1]))[::-1]
+        steps = np.cumprod((1, *full[:0:-1]))[::-1][: len(full)]  # none of a scalar
         strides.append([0 if n == 1 else int(step) for n, step in zip(full, steps, strict=True)])
     axes: list[list[int]] = []  # (size, stride, stride), outermost first
     for size, a, b in zip(shape, *strides, strict=True):

@@ -15,12 +15,15 @@ from mlfast.nn._onnx_values import Graph, Node, NotPerExampleError, Value
 from mlfast.spec.network import Shape
 
 
-def from_onnx(source: Any) -> Net:
+def from_onnx(source: Any, output: str | None = None) -> Net:
     """Read an ONNX model: one float32 input, one output, operators on static shapes.
 
     Parameters
     ----------
     source : path, bytes or onnx.ModelProto
+    output : str, optional
+        The name of the output to compute, where a model has several. Only the nodes that it
+        needs are read.
 
     Returns
     -------
@@ -32,11 +35,13 @@ def from_onnx(source: Any) -> Net:
     ------
     UnsupportedError
         Naming the node that has no counterpart.
+    ValueError
+        The model has no output of that name.
     ModelFileError
         The file is no ONNX model.
     """
     model, name = _load(source)
-    reader = _Reader(model, name)
+    reader = _Reader(model, name, output)
     try:
         return Net(reader.network(lead=1))
     except NotPerExampleError as error:
@@ -67,7 +72,7 @@ def _load(source: Any) -> tuple[Any, str]:
 
 
 class _Reader:
-    def __init__(self, model: Any, name: str) -> None:
+    def __init__(self, model: Any, name: str, output: str | None) -> None:
         from onnx import TensorProto
 
         self.graph, self.name = model.graph, name
@@ -77,12 +82,16 @@ class _Reader:
             raise UnsupportedError(f"{name}: sparse initialisers are not supported")
         self.constants = {t.name: _tensor(t, name) for t in self.graph.initializer}
         inputs = [i for i in self.graph.input if i.name not in self.constants]
-        if len(inputs) != 1 or len(self.graph.output) != 1:
+        outputs = [o.name for o in self.graph.output]
+        if output is not None and output not in outputs:
+            raise ValueError(f"output: expected one of {', '.join(outputs)}, got {output!r}")
+        if len(inputs) != 1 or (output is None and len(outputs) != 1):
             raise UnsupportedError(
-                f"{name}: expected one input and one output, got "
-                f"{[i.name for i in inputs]} and {[o.name for o in self.graph.output]}"
+                f"{name}: expected one input and one output, got {[i.name for i in inputs]} and "
+                f"{outputs}; for one of several there is nn.from_onnx(model, output=...)"
             )
-        self.input = inputs[0].name
+        self.input, self.output = inputs[0].name, output or outputs[0]
+        self.nodes, self.used = _needed(self.graph, self.output)
         tensor = inputs[0].type.tensor_type
         if tensor.elem_type != TensorProto.FLOAT or not tensor.HasField("shape"):
             raise UnsupportedError(f"{name}: expected a float32 input of known rank")
@@ -104,7 +113,7 @@ class _Reader:
         input_shape: Shape = self.shape[lead:]  # type: ignore[assignment]
         graph = Graph(input_shape, lead)
         values: dict[str, Any] = {**self.constants, self.input: Value(0, input_shape)}
-        for number, node in enumerate(self.graph.node):
+        for number, node in self.nodes:
             where = f"{self.name}: node {number} ({node.op_type} {node.name!r})"
             try:
                 values[node.output[0]] = self._run(graph, node, values)
@@ -112,7 +121,7 @@ class _Reader:
                 raise NotPerExampleError(f"{where}: {error}") from None
             except (UnsupportedError, SpecError, ValueError, TypeError, IndexError) as error:
                 raise UnsupportedError(f"{where}: {error}") from None
-        result = values.get(self.graph.output[0].name)
+        result = values.get(self.output)
         if not isinstance(result, Value):
             raise UnsupportedError(f"{self.name}: the output does not depend on the input")
         if result.number != len(graph.operations) or result.number == 0:
@@ -122,10 +131,8 @@ class _Reader:
     def _run(self, graph: Graph, node: Any, values: dict[str, Any]) -> Any:
         from onnx import helper
 
-        used = {n for other in self.graph.node for n in other.input}
-        used.add(self.graph.output[0].name)
-        if any(name in used for name in node.output[1:] if name):
-            raise UnsupportedError("expected one output in use")
+        if any(name in self.used for name in node.output[1:]):
+            raise UnsupportedError("expected the first output alone in use")
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         if node.domain not in ("", "ai.onnx"):
             raise UnsupportedError(f"operators of {node.domain!r} are not known")
@@ -142,6 +149,16 @@ class _Reader:
         if function is None:
             raise UnsupportedError(f"no counterpart; there are {', '.join(sorted(OPERATORS))}")
         return function(graph, Node(node.op_type, attributes, self.opset), *operands)
+
+
+def _needed(graph: Any, output: str) -> tuple[list[tuple[int, Any]], set[str]]:
+    """The nodes that an output needs, numbered as in the graph, and the names that are in use."""
+    used, nodes = {output}, []
+    for number, node in reversed(list(enumerate(graph.node))):
+        if used.intersection(node.output):
+            used.update(filter(None, node.input))
+            nodes.append((number, node))
+    return nodes[::-1], used
 
 
 def _tensor(tensor: Any, name: str) -> np.ndarray:
