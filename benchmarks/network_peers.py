@@ -34,6 +34,11 @@ def torch_call(layer, x, out):
 
 def onnx_call(layer, x, out):
     """The same network in ONNX Runtime, input and output bound."""
+    return onnx_batch_call(layer, x[None], out[None])
+
+
+def onnx_batch_call(layer, batch, out):
+    """A batch in one call; `out` says the shape of the result."""
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
@@ -53,7 +58,7 @@ def onnx_call(layer, x, out):
         nodes.append(helper.make_node(operator, inputs, [result], **attributes))
         value = result
     infos = [
-        helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, *x.shape]),
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, *batch.shape[1:]]),
         helper.make_tensor_value_info(value, TensorProto.FLOAT, None),
     ]
     graph = helper.make_graph(nodes, "network", infos[:1], infos[1:], constants)
@@ -64,9 +69,9 @@ def onnx_call(layer, x, out):
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     binding = session.io_binding()
-    result = np.empty((1, *out.shape), np.float32)
+    result = np.empty(out.shape, np.float32)
     for bind, name, array in (
-        (binding.bind_input, "x", x[None]), (binding.bind_output, value, result),
+        (binding.bind_input, "x", batch), (binding.bind_output, value, result),
     ):  # fmt: skip
         bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
 

@@ -8,6 +8,7 @@ With --write the tables replace those of docs/nn.md. Peers that are not installe
 onnxruntime with onnx) are left out. All answers are compared first.
 """
 
+import contextlib
 import functools
 import re
 import statistics
@@ -128,12 +129,18 @@ def strategies():
 
 
 def images():
-    """Pictures a second: the parallel image pipeline against one thread."""
+    """Pictures a second: one thread beside ONNX Runtime's, and the parallel image pipeline."""
     lines = _head("256 digits in one call", ["images/s at best", "median", "us an image"])
-    for n_threads in sorted({1, threads.get_num_threads()}):
-        found = samples({"": networks.batch_call(256, n_threads)}, 3.0)[""]
-        best, median = 256e6 / min(found), 256e6 / statistics.median(found)
-        what = "one thread" if n_threads == 1 else f"the pool, {n_threads} threads"
+    calls = {"one thread": networks.batch_call(256, 1)}
+    net, x = networks.digits(), networks.images(256)
+    with contextlib.suppress(ImportError):
+        calls["ONNX Runtime, one thread"] = network_peers.onnx_batch_call(net, x, net(x))
+    found = samples(calls, 3.0)
+    if threads.get_num_threads() > 1:  # alone: its workers spin on for a while
+        pool = f"the pool, {threads.get_num_threads()} threads"
+        found |= samples({pool: networks.batch_call(256, threads.get_num_threads())}, 3.0)
+    for what, times in found.items():
+        best, median = 256e6 / min(times), 256e6 / statistics.median(times)
         lines.append(f"| {what} | {best:,.0f} | {median:,.0f} | {1e6 / best:.1f} |")
     return lines
 
