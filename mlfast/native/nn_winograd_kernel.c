@@ -49,7 +49,7 @@ MLF_INLINE void columns_of(vec a, vec b, const picks which, vec d[4])
 #else
 #define TOGETHER(columns) 1
 typedef char picks;
-#define pick_columns(which, second) ((void)(which))
+#define pick_columns(which, second) ((which) = 0) /* there is nothing to pick */
 
 MLF_INLINE void columns_of(vec a, vec b, picks which, vec d[4])
 {
