@@ -45,6 +45,7 @@ cdef class Wide:
     """Packed weights (n_outputs, n_inputs) and bias, both float32 or both float64.
 
     `width` is the number of scores of an example: those beyond n_outputs fill a vector.
+    `screened` says whether a copy in float32 tells the labels of a float64 model.
     """
 
     cdef mlf_wide model
