@@ -54,7 +54,7 @@ typedef struct mlf_nn_op {
     int32_t out_channels, out_height, out_width;
     int32_t groups;
     int32_t tile;             /* output pixels computed at once                           */
-    int32_t tile_rows;
+    int32_t tile_rows;        /* rows of Winograd's tiles, `tile` columns of which are at once */
     int32_t pool;             /* 2: a max pool of 2 x 2 follows inside; else 1             */
     /* A convolution's input, gathered into planes (n_shifts > 0) or read as it is. */
     int32_t n_taps;
